@@ -1,0 +1,588 @@
+"""The vocabulary: every message as an attrs class of int, str, bytes and rows of ints. No bytes are made here (codec.py).
+
+Commands are imperative and change the exchange, events are past and are journaled; queries, answers, feed and
+session messages are neither. Prices, quantities and times are plain ints: price in units of 10^-price_scale,
+quantity in units of 10^-quantity_scale, times in nanoseconds since 1970 UTC.
+"""
+
+import attrs
+
+PROTOCOL_VERSION = 1
+
+U8, U32, I64, TEXT, BYTES, ROWS = "u8", "u32", "i64", "text", "bytes", "rows"
+
+#: Largest value each integer field type can carry. u8 is msgpack's positive fixint, one byte.
+INTEGER_MAX = {U8: 127, U32: 2**32 - 1, I64: 2**63 - 1}
+INTEGER_MIN = {U8: 0, U32: 0, I64: -(2**63)}
+
+TEXT_BYTES_MAX = 255  # of UTF-8, per text field
+BYTES_MAX = 255  # per bytes field
+CLIENT_ORDER_ID_MAX = 36  # characters, printable ASCII without space
+
+#: type number -> class, filled by @message.
+MESSAGES = {}
+
+
+def message(type_number):
+    """Register an attrs class as the message of this type number (1 to 127; never reused)."""
+
+    def register(cls):
+        cls = attrs.define(cls)
+        assert 0 < type_number < 128 and type_number not in MESSAGES, type_number
+        cls.TYPE = type_number
+        MESSAGES[type_number] = cls
+        return cls
+
+    return register
+
+
+def _field(wire, default=attrs.NOTHING, kw_only=False):
+    return attrs.field(default=default, kw_only=kw_only, metadata={"wire": wire})
+
+
+def u8(default=attrs.NOTHING):
+    return _field(U8, default)
+
+
+def u32(default=attrs.NOTHING):
+    return _field(U32, default)
+
+
+def i64(default=attrs.NOTHING):
+    return _field(I64, default)
+
+
+def text(default=attrs.NOTHING):
+    return _field(TEXT, default)
+
+
+def binary(default=attrs.NOTHING):
+    return _field(BYTES, default)
+
+
+def rows():
+    return _field(ROWS)
+
+
+# --- the words -----------------------------------------------------------------------------------------------------
+
+
+def names_of(cls):
+    """{1: "buy", ...} for one of the classes of int constants below."""
+    return {value: name.lower() for name, value in vars(cls).items() if name.isupper()}
+
+
+class Side:
+    BUY = 1
+    SELL = 2
+
+
+class OrderType:
+    LIMIT = 1
+    MARKET = 2
+
+
+class TimeInForce:
+    GTC = 1
+    IOC = 2
+    FOK = 3
+
+
+class Liquidity:
+    MAKER = 1
+    TAKER = 2
+
+
+class InstrumentState:
+    OPEN = 1
+    HALTED = 2  # cancels only
+    POST_ONLY = 3  # cancels and orders that add liquidity
+
+
+class Durability:
+    """What an acknowledgement means: SYNC, on the disk; WRITE, with the kernel (survives a kill, not a power cut)."""
+
+    SYNC = 1
+    WRITE = 2
+
+
+class CancelReason:
+    """Why an order ended without being filled."""
+
+    USER = 1  # CancelOrder
+    USER_ALL = 2  # CancelAll
+    DISCONNECT = 3  # cancel-on-disconnect
+    IOC_REMAINDER = 4  # immediate-or-cancel: nothing more to match at the limit
+    FOK_UNFILLABLE = 5  # fill-or-kill: the whole quantity was not there
+    MARKET_NO_LIQUIDITY = 6  # market order: the opposite side ran out
+    MARKET_COLLAR = 7  # market order: the next price lies beyond the collar
+
+
+class Code:
+    """Why a command was rejected, a message refused or a session closed. Numbers are never reused."""
+
+    # rejects of the exchange: journaled, state untouched
+    UNKNOWN_INSTRUMENT = 1
+    UNKNOWN_ORDER = 2  # never existed, has ended, or belongs to somebody else
+    INVALID_SIDE = 3
+    INVALID_ORDER_TYPE = 4
+    INVALID_TIME_IN_FORCE = 5
+    INVALID_PRICE = 6  # not positive, above the maximum, or given for a market order
+    INVALID_QUANTITY = 7  # not positive, or above the maximum
+    PRICE_NOT_ON_TICK = 8
+    QUANTITY_NOT_ON_LOT = 9
+    NOTIONAL_TOO_LARGE = 10  # price x quantity above the maximum
+    POST_ONLY_WOULD_MATCH = 11
+    POST_ONLY_INVALID = 12  # post-only with market, IOC or FOK
+    MARKET_NEEDS_IMMEDIATE = 13  # a market order is IOC or FOK
+    NO_LIQUIDITY = 14  # market order, and the opposite side is empty
+    INSTRUMENT_HALTED = 15
+    INSTRUMENT_POST_ONLY = 16
+    INVALID_CLIENT_ORDER_ID = 17
+    AMEND_NO_CHANGE = 18
+    AMEND_BELOW_FILLED = 19
+    BOOK_FULL = 20  # total open quantity of the side would exceed the maximum
+    VENUE_FULL = 21  # no free order slot
+    INVALID_INSTRUMENT = 22  # definition out of range, or the symbol or number is taken
+    INVALID_INSTRUMENT_STATE = 23
+    INVALID_ACCOUNT = 24
+    # refusals: answered before the exchange saw anything, not journaled
+    UNKNOWN_MESSAGE_TYPE = 60
+    INVALID_FIELD = 61  # wrong number of fields, wrong type or out of range; the text names the field
+    NOT_ALLOWED = 62  # this session may not send this message, or not for this account
+    JOURNAL_FULL = 63  # no space on the journal's disk: commands are refused, queries answered
+    TOO_MANY_SUBSCRIPTIONS = 64
+    # reasons a session is closed
+    MALFORMED = 80
+    FRAME_TOO_LARGE = 81
+    LOGIN_REQUIRED = 82
+    LOGIN_FAILED = 83
+    VERSION_UNSUPPORTED = 84
+    LOGIN_TIMEOUT = 85
+    HEARTBEAT_TIMEOUT = 86
+    SLOW_CONSUMER = 87
+    SUPERSEDED = 88  # the same key logged in again
+    RESUME_UNAVAILABLE = 89  # the journal no longer holds the sequence asked for, or never did
+    KEY_REVOKED = 90
+    TOO_MANY_SESSIONS = 91
+    LOGOUT = 92
+    SHUTDOWN = 93
+
+
+SIDES = names_of(Side)
+ORDER_TYPES = names_of(OrderType)
+TIMES_IN_FORCE = names_of(TimeInForce)
+INSTRUMENT_STATES = names_of(InstrumentState)
+DURABILITIES = names_of(Durability)
+CANCEL_REASONS = names_of(CancelReason)
+CODES = names_of(Code)
+
+
+# --- session -------------------------------------------------------------------------------------------------------
+
+#: `Login.resume_after` of a client that wants nothing from before.
+RESUME_NOTHING = -1
+
+
+@attrs.define
+class Message:
+    """What all messages share. `request_id` is the client's, echoed in what answers it; 0 where nothing was asked."""
+
+    request_id: int = _field(I64, default=0, kw_only=True)
+
+
+@message(1)
+class Login(Message):
+    """First message of a connection. SCRAM-SHA-256 (RFC 5802, RFC 7677) with the key as the user name."""
+
+    version: int = u32()
+    key: int = u32()
+    client_nonce: str = text()
+    resume_after: int = i64(RESUME_NOTHING)  # last event_seq the client has seen; RESUME_NOTHING: only what comes
+    cancel_on_disconnect: int = u8(0)
+
+
+@message(2)
+class LoginChallenge(Message):
+    nonce: str = text()  # client nonce followed by the core's
+    salt: bytes = binary()
+    iterations: int = u32()
+
+
+@message(3)
+class LoginProof(Message):
+    nonce: str = text()
+    proof: bytes = binary()
+
+
+@message(4)
+class LoginAccepted(Message):
+    server_signature: bytes = binary()
+    account: int = u32()  # 0: a trusted session, may act for any account
+    durability: int = u8()
+    heartbeat_ns: int = i64()  # each end sends something at least this often, and closes after three of silence
+    event_seq: int = i64()  # newest durable event when the login was accepted
+
+
+@message(5)
+class Heartbeat(Message):
+    pass
+
+
+@message(6)
+class Logout(Message):
+    pass
+
+
+@message(7)
+class SessionClosed(Message):
+    """Last message of a connection, from the core. Its events can still be had by resuming."""
+
+    code: int = u8()
+    text: str = text("")
+
+
+@message(8)
+class Refused(Message):
+    """The request was not executed and left no trace in the journal."""
+
+    code: int = u8()
+    text: str = text("")
+
+
+@message(9)
+class Resumed(Message):
+    """Everything missed has been sent; what follows is live."""
+
+    event_seq: int = i64()
+
+
+# --- commands ------------------------------------------------------------------------------------------------------
+
+
+@attrs.define
+class Command(Message):
+    """`account`: 0 on the traders' listener (the session's own); on the trusted listener, whom it is for."""
+
+    account: int = u32()
+
+
+@message(10)
+class PlaceOrder(Command):
+    instrument: int = u32()
+    side: int = u8()
+    order_type: int = u8()
+    time_in_force: int = u8()
+    post_only: int = u8()
+    price: int = i64()  # limit price; 0 for a market order
+    quantity: int = i64()
+    client_order_id: str = text("")
+
+
+@message(11)
+class CancelOrder(Command):
+    order_id: int = i64()
+
+
+@message(12)
+class AmendOrder(Command):
+    """New price and new total quantity (what is filled already included); 0 leaves either as it is."""
+
+    order_id: int = i64()
+    price: int = i64()
+    quantity: int = i64()
+
+
+@message(13)
+class CancelAll(Command):
+    instrument: int = u32(0)  # 0: every instrument
+    side: int = u8(0)  # 0: both
+    reason: int = u8(CancelReason.USER_ALL)  # clients send USER_ALL; DISCONNECT is the core's own
+
+
+@message(14)
+class DefineInstrument(Command):
+    instrument: int = u32()
+    price_scale: int = u8()
+    quantity_scale: int = u8()
+    tick: int = i64()  # prices are multiples of it
+    lot: int = i64()  # quantities are multiples of it
+    collar_bps: int = u32()  # how far beyond the best price a market order may reach, 1/10,000
+    symbol: str = text()
+
+
+@message(15)
+class SetInstrumentState(Command):
+    instrument: int = u32()
+    state: int = u8()
+    reason: str = text("")
+
+
+@message(16)
+class Tick(Command):
+    """Time passes: journaled by the core when it falls idle, so that a follower can trust the record before it."""
+
+
+# --- events --------------------------------------------------------------------------------------------------------
+
+
+@attrs.define
+class Event(Message):
+    """What the exchange decided; journaled, sequenced, addressed to one account (0: to the venue as a whole).
+
+    `request_id` and `key` name the command that caused it, where that command was for the same account; else both are
+    0. The exchange leaves the first four fields 0; the sequencer stamps them.
+    """
+
+    event_seq: int = _field(I64, default=0, kw_only=True)  # 1, 2, 3, ... over the whole life of the venue
+    time_ns: int = _field(I64, default=0, kw_only=True)  # when the batch was taken, venue clock
+    key: int = _field(U32, default=0, kw_only=True)  # API key that sent the command
+    account: int = u32()
+
+
+@message(40)
+class OrderAccepted(Event):
+    """Comes before the fills, and tells their sum: filled_quantity at once, open_quantity left in the book.
+
+    Where the two do not add up to quantity, an OrderCancelled for the rest follows.
+    """
+
+    order_id: int = i64()
+    instrument: int = u32()
+    side: int = u8()
+    order_type: int = u8()
+    time_in_force: int = u8()
+    post_only: int = u8()
+    price: int = i64()
+    quantity: int = i64()
+    filled_quantity: int = i64()
+    open_quantity: int = i64()
+    client_order_id: str = text("")
+
+
+@message(41)
+class CommandRejected(Event):
+    """Nothing was changed. instrument, order_id and client_order_id as far as the command named them."""
+
+    code: int = u8()
+    instrument: int = u32(0)
+    order_id: int = i64(0)
+    client_order_id: str = text("")
+
+
+@message(42)
+class OrderFilled(Event):
+    """One side of a trade. A trade is two of them, the maker's first, with one trade_id."""
+
+    order_id: int = i64()
+    instrument: int = u32()
+    side: int = u8()
+    liquidity: int = u8()
+    trade_id: int = i64()
+    price: int = i64()
+    quantity: int = i64()
+    open_quantity: int = i64()  # what the order still has to fill
+
+
+@message(43)
+class OrderCancelled(Event):
+    order_id: int = i64()
+    instrument: int = u32()
+    side: int = u8()
+    reason: int = u8()
+    price: int = i64()
+    quantity: int = i64()  # what was left
+
+
+@message(44)
+class OrderAmended(Event):
+    """As OrderAccepted: comes before the fills a new price may bring, and tells their sum."""
+
+    order_id: int = i64()
+    instrument: int = u32()
+    side: int = u8()
+    kept_priority: int = u8()
+    previous_price: int = i64()
+    price: int = i64()
+    quantity: int = i64()
+    filled_quantity: int = i64()  # by this command's matching
+    open_quantity: int = i64()
+
+
+@message(45)
+class AllCancelled(Event):
+    """Follows the OrderCancelled events of a CancelAll."""
+
+    instrument: int = u32()
+    count: int = i64()
+
+
+@message(46)
+class InstrumentDefined(Event):
+    instrument: int = u32()
+    price_scale: int = u8()
+    quantity_scale: int = u8()
+    tick: int = i64()
+    lot: int = i64()
+    collar_bps: int = u32()
+    symbol: str = text()
+
+
+@message(47)
+class InstrumentStateChanged(Event):
+    instrument: int = u32()
+    state: int = u8()
+    reason: str = text("")
+
+
+# --- queries and answers -------------------------------------------------------------------------------------------
+
+OPEN_ORDERS_MAX = 500  # per page
+DEPTH_LEVELS_MAX = 500  # per side
+
+#: The columns of a row that describes an order.
+ORDER_COLUMNS = (
+    "order_id", "account", "instrument", "side", "post_only", "price", "quantity", "open_quantity", "client_order_id",
+)  # fmt: skip
+#: The columns of a row that describes a price level.
+LEVEL_COLUMNS = ("side", "price", "quantity", "orders")
+INSTRUMENT_COLUMNS = (
+    "instrument", "price_scale", "quantity_scale", "tick", "lot", "collar_bps", "state", "symbol",
+)  # fmt: skip
+
+
+@attrs.define
+class Query(Message):
+    """Answered from memory, not journaled. `account` as for commands."""
+
+    account: int = u32()
+
+
+@message(60)
+class QueryOrder(Query):
+    order_id: int = i64()
+
+
+@message(61)
+class QueryOpenOrders(Query):
+    """In order_id order, from the first after `after_order_id`."""
+
+    instrument: int = u32(0)
+    after_order_id: int = i64(0)
+    limit: int = u32(OPEN_ORDERS_MAX)
+
+
+@message(62)
+class QueryDepth(Query):
+    instrument: int = u32()
+    levels: int = u32(DEPTH_LEVELS_MAX)
+
+
+@message(63)
+class QueryInstruments(Query):
+    pass
+
+
+@message(64)
+class QueryStatistics(Query):
+    """Counters and gauges of the core. Trusted sessions only."""
+
+    state_hash: int = u8(0)  # 1: also compute the state hash (walks every order)
+
+
+@message(70)
+class Orders(Message):
+    """Answers QueryOrder (one row or none) and QueryOpenOrders."""
+
+    more: int = u8()
+    orders: list = rows()
+
+
+@message(71)
+class Depth(Message):
+    """Answers QueryDepth: bids from the highest, then asks from the lowest."""
+
+    instrument: int = u32()
+    event_seq: int = i64()
+    levels: list = rows()
+
+
+@message(72)
+class Instruments(Message):
+    instruments: list = rows()
+
+
+@message(73)
+class Statistics(Message):
+    event_seq: int = i64()
+    statistics: list = rows()  # [name, value] pairs; values are ints or text
+
+
+# --- public feed ---------------------------------------------------------------------------------------------------
+
+SNAPSHOT_LEVELS_MAX = 1000  # levels per FeedSnapshot message
+
+
+@message(80)
+class Subscribe(Message):
+    """Depth, trades and state of one instrument: FeedSnapshot first, then changes without a gap in feed_seq."""
+
+    instrument: int = u32()
+
+
+@message(81)
+class Unsubscribe(Message):
+    instrument: int = u32()
+
+
+@message(82)
+class FeedSnapshot(Message):
+    """The whole book by level. A deep book takes several, all with the same feed_seq, the last with more = 0."""
+
+    instrument: int = u32()
+    feed_seq: int = i64()
+    state: int = u8()
+    more: int = u8()
+    levels: list = rows()
+
+
+@message(83)
+class DepthChanged(Message):
+    """New totals of the levels one flush touched; quantity 0 and orders 0: the level is gone."""
+
+    instrument: int = u32()
+    feed_seq: int = i64()
+    levels: list = rows()
+
+
+@message(84)
+class Traded(Message):
+    """The public side of a trade."""
+
+    instrument: int = u32()
+    feed_seq: int = i64()
+    time_ns: int = i64()
+    trade_id: int = i64()
+    price: int = i64()
+    quantity: int = i64()
+    taker_side: int = u8()
+
+
+@message(85)
+class StateChanged(Message):
+    """The public side of InstrumentStateChanged."""
+
+    instrument: int = u32()
+    feed_seq: int = i64()
+    state: int = u8()
+    reason: str = text("")
+
+
+@message(86)
+class Unsubscribed(Message):
+    instrument: int = u32()
+
+
+def wire_fields(cls):
+    """[(name, wire type), ...] of a message class in wire order, after the type number."""
+    return [(a.name, a.metadata["wire"]) for a in attrs.fields(cls)]
