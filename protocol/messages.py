@@ -113,9 +113,8 @@ class CancelReason:
     USER_ALL = 2  # CancelAll
     DISCONNECT = 3  # cancel-on-disconnect
     IOC_REMAINDER = 4  # immediate-or-cancel: nothing more to match at the limit
-    FOK_UNFILLABLE = 5  # fill-or-kill: the whole quantity was not there
-    MARKET_NO_LIQUIDITY = 6  # market order: the opposite side ran out
-    MARKET_COLLAR = 7  # market order: the next price lies beyond the collar
+    MARKET_NO_LIQUIDITY = 5  # market order: the opposite side ran out
+    MARKET_COLLAR = 6  # market order: the next price lies beyond the collar
 
 
 class Code:
@@ -145,7 +144,9 @@ class Code:
     VENUE_FULL = 21  # no free order slot
     INVALID_INSTRUMENT = 22  # definition out of range, or the symbol or number is taken
     INVALID_INSTRUMENT_STATE = 23
-    INVALID_ACCOUNT = 24
+    INVALID_ACCOUNT = 24  # 0, where a command is for one account
+    FOK_UNFILLABLE = 25  # fill-or-kill: the whole quantity cannot be had at the limit, or within the collar
+    INVALID_CANCEL_REASON = 26
     # refusals: answered before the exchange saw anything, not journaled
     UNKNOWN_MESSAGE_TYPE = 60
     INVALID_FIELD = 61  # wrong number of fields, wrong type or out of range; the text names the field
