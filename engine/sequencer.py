@@ -1,0 +1,183 @@
+"""Between sessions and the exchange: gives each command its sequence and time, each event its envelope and address.
+
+What it hands out at a flush is values: the journal record, and who is to get which of its event frames. Writing,
+syncing and sending, in that order, are the server's.
+"""
+
+import attrs
+
+from protocol import codec
+from protocol.framing import LENGTH_BYTES, FrameReader
+from protocol.records import Record, Source
+
+
+class Divergence(Exception):
+    """A journaled command gives other events than it gave when it was journaled; `seq` says which."""
+
+    def __init__(self, seq, text):
+        super().__init__("command %d: %s" % (seq, text))
+        self.seq = seq
+
+
+@attrs.define
+class Batch:
+    """One flush. `addresses` are runs of event frames: [account, start, account, start, ...] into `frames`."""
+
+    record: Record
+    frames: list
+    addresses: list
+
+    def runs(self):
+        """[(account, frames as bytes), ...] in event order; one run holds neighbouring events of one account."""
+        addresses, frames = self.addresses, self.frames
+        if len(addresses) == 2:
+            return [(addresses[0], self.record.events)]
+        starts = addresses[1::2] + [len(frames)]
+        accounts = addresses[0::2]
+        return [(account, b"".join(frames[starts[i] : starts[i + 1]])) for i, account in enumerate(accounts)]
+
+
+class Sequencer:
+    def __init__(self, exchange, now_ns, next_event_seq=1):
+        """`now_ns`: called once a batch; time never goes back, whatever it returns."""
+        self.exchange = exchange
+        self.event_seq = next_event_seq - 1  # of the last event
+        self.time_ns = 0
+        self.keep_events = False  # True: `events` also holds the batch's event objects, for the public feed
+        self.events = []
+        self._now_ns = now_ns
+        self._begin()
+
+    def _begin(self):
+        self.count = 0  # commands in the batch
+        self._first_event_seq = self.event_seq + 1
+        self._frames = []
+        self._addresses = []
+        self._address = -1
+        self._sources = []
+        self._commands = []
+        # the run of commands being collected: bytes [_run_start, _run_end) of _run_buffer
+        self._run_buffer = b""
+        self._run_start = 0
+        self._run_end = 0
+        self._run_count = 0
+        self._run_key = 0
+        self._run_account = 0
+
+    def submit(self, key, account, buffer, start, end, command):
+        """Apply one command; its frame, length included, is buffer[start:end] and came from this key's session."""
+        if start != self._run_end or buffer is not self._run_buffer or key != self._run_key:
+            self._end_run()
+            self._run_buffer = buffer
+            self._run_start = start
+            self._run_key = key
+            self._run_account = account
+        self._run_end = end
+        self._run_count += 1
+        if self.count == 0:
+            self.time_ns = max(self.time_ns, self._now_ns())
+            self.events = []
+        self.count += 1
+        self._apply(key, command)
+
+    def _apply(self, key, command):
+        """The events of one command: stamped, encoded, addressed."""
+        time_ns = self.time_ns
+        event_seq = self.event_seq
+        command_account = command.account
+        events = self.exchange.apply(self.exchange.seq + 1, time_ns, command)
+        for event in events:
+            event_seq += 1
+            event.event_seq = event_seq
+            event.time_ns = time_ns
+            account = event.account
+            if account == command_account:
+                event.key = key
+                event.request_id = command.request_id
+            if account != self._address:
+                self._address = account
+                self._addresses.append(account)
+                self._addresses.append(len(self._frames))
+            self._frames.append(codec.WRITERS[type(event)](event))
+        self.event_seq = event_seq
+        if self.keep_events:
+            self.events.extend(events)
+
+    def _end_run(self):
+        if self._run_count:
+            data = self._run_buffer[self._run_start : self._run_end]
+            self._commands.append(data)
+            self._sources.append(Source(self._run_key, self._run_account, self._run_count, len(data)))
+            self._run_count = 0
+
+    def take(self):
+        """-> the Batch since the last take (count > 0), to be journaled and then delivered."""
+        self._end_run()
+        record = Record(
+            self.exchange.seq - self.count + 1,
+            self.count,
+            self._first_event_seq,
+            self.event_seq - self._first_event_seq + 1,
+            self.time_ns,
+            self._sources,
+            b"".join(self._commands),
+            b"".join(self._frames),
+        )
+        batch = Batch(record, self._frames, self._addresses)
+        self._begin()
+        return batch
+
+    def replay(self, record):
+        """Apply a journaled record again and compare every event. Raises Divergence naming the command."""
+        assert record.first_seq == self.exchange.seq + 1 and record.first_event_seq == self.event_seq + 1
+        self.time_ns = record.time_ns
+        self.events = []
+        for _ in self.apply_record(record):
+            pass
+        events = b"".join(self._frames)
+        if events != record.events or self.event_seq + 1 != record.next_event_seq:
+            raise self._divergence(record, events)
+        self._begin()
+
+    def apply_record(self, record):
+        """Apply a record's commands one by one; yields after each, so that a reader may stop between two."""
+        for source, command in record_commands(record):
+            self.count += 1
+            self._apply(source.key, command)
+            yield command
+
+    def _divergence(self, record, events):
+        """Find the first event that differs, and the command it belongs to, by counting request boundaries."""
+        made, kept = _split(events), _split(record.events)
+        index = next((i for i, (a, b) in enumerate(zip(made, kept)) if a != b), min(len(made), len(kept)))
+        now = codec.decode(made[index]) if index < len(made) else None
+        then = codec.decode(kept[index]) if index < len(kept) else None
+        seq = record.first_seq
+        return Divergence(
+            seq,
+            "event %d of the record that starts with this command is now %r and was %r" % (index + 1, now, then),
+        )
+
+
+def record_commands(record):
+    """Yields (source, command) of each command in a journal record, the account filled in as it was."""
+    commands = record.commands
+    position = 0
+    for source in record.sources:
+        stop = position + source.size
+        buffer, ends = FrameReader().feed(commands[position:stop])
+        assert len(ends) == source.count
+        start = 0
+        for end in ends:
+            command = codec.decode(buffer, start + LENGTH_BYTES, end)
+            if command.account == 0:
+                command.account = source.account
+            yield source, command
+            start = end
+        position = stop
+
+
+def _split(frames):
+    buffer, ends = FrameReader().feed(frames)
+    starts = [0] + ends
+    return [buffer[start + LENGTH_BYTES : end] for start, end in zip(starts, ends)]

@@ -1,0 +1,121 @@
+"""Reading a journal directory: which segments there are, and their records in order, each proven intact.
+
+Writing is the core's alone (engine/journal.py). Tools and persistence read through here, and so does recovery.
+"""
+
+import os
+
+import attrs
+
+from protocol.errors import JournalCorrupt
+from protocol.records import (
+    CLEAN,
+    CORRUPT,
+    SEGMENT_HEADER_BYTES,
+    TORN,
+    classify_end,
+    read_record,
+    read_segment_header,
+)
+
+SEGMENT_SUFFIX = ".journal"
+
+
+def segment_path(directory, first_seq):
+    """The file that starts with command `first_seq`."""
+    return os.path.join(directory, "%020d%s" % (first_seq, SEGMENT_SUFFIX))
+
+
+def segment_paths(directory):
+    """Every segment file, oldest first."""
+    names = sorted(name for name in os.listdir(directory) if name.endswith(SEGMENT_SUFFIX))
+    return [os.path.join(directory, name) for name in names]
+
+
+def read_header(path):
+    """-> SegmentHeader of a segment file; raises JournalCorrupt."""
+    with open(path, "rb") as file:
+        return read_segment_header(file.read(SEGMENT_HEADER_BYTES), path)
+
+
+@attrs.define
+class End:
+    """Where a journal ends, and all a writer needs to go on from there."""
+
+    path: str  # "" for an empty directory
+    offset: int
+    kind: str  # records.CLEAN or TORN
+    why: str
+    chain: int
+    next_seq: int
+    next_event_seq: int
+    venue_id: int
+    rules_version: int
+
+
+class JournalReader:
+    """Iterates over (path, offset, Record) from the segment that holds `from_seq` to the end; then `end` is set.
+
+    Records before from_seq in that first segment are read and checked, but not given. Holds one segment in memory.
+    Raises JournalCorrupt with file and offset at the first byte that no core wrote, at a missing segment, and where
+    `from_seq` is older than what is kept.
+    """
+
+    def __init__(self, directory, from_seq=1):
+        self.directory = str(directory)
+        self.from_seq = from_seq
+        self.end = None
+
+    def __iter__(self):
+        paths = segment_paths(self.directory)
+        headers = [read_header(path) for path in paths]
+        if not paths:
+            if self.from_seq > 1:
+                raise JournalCorrupt(self.directory, 0, "no segment, but commands from %d are needed" % self.from_seq)
+            self.end = End("", 0, CLEAN, "no segment", 0, 1, 1, 0, 0)
+            return
+        first = self._first_segment(paths, headers)
+        header = headers[first]
+        chain, seq, event_seq = header.chain, header.first_seq, header.first_event_seq
+        for index in range(first, len(paths)):
+            path, header = paths[index], headers[index]
+            self._check_header(path, header, headers[first], seq, event_seq, chain)
+            is_last = index == len(paths) - 1
+            with open(path, "rb") as file:
+                buffer = file.read()
+            offset = SEGMENT_HEADER_BYTES
+            while True:
+                found = read_record(buffer, offset, chain)
+                if found is None:
+                    break
+                record, next_offset, chain = found
+                if record.first_seq != seq or record.first_event_seq != event_seq:
+                    raise JournalCorrupt(path, offset, "command %d stands where %d should" % (record.first_seq, seq))
+                seq, event_seq = record.next_seq, record.next_event_seq
+                if seq > self.from_seq:
+                    yield path, offset, record
+                offset = next_offset
+            kind, why = classify_end(buffer, offset)
+            if kind == CORRUPT or (kind == TORN and not is_last):
+                raise JournalCorrupt(path, offset, why)
+        self.end = End(path, offset, kind, why, chain, seq, event_seq, header.venue_id, header.rules_version)
+
+    def _first_segment(self, paths, headers):
+        older = [index for index, header in enumerate(headers) if header.first_seq <= self.from_seq]
+        if not older:
+            raise JournalCorrupt(
+                paths[0], 0, "starts at command %d; %d is no longer kept" % (headers[0].first_seq, self.from_seq)
+            )
+        return older[-1]
+
+    def _check_header(self, path, header, first, seq, event_seq, chain):
+        if (header.venue_id, header.rules_version) != (first.venue_id, first.rules_version):
+            raise JournalCorrupt(path, 0, "belongs to another venue or other rules")
+        if header.first_seq != seq:
+            raise JournalCorrupt(
+                path, 0, "starts at command %d, but %d is next: a segment is missing" % (header.first_seq, seq)
+            )
+        if header.first_event_seq != event_seq or header.chain != chain:
+            raise JournalCorrupt(path, 0, "does not continue the segment before it")
+        if segment_path(self.directory, seq) != path:
+            raise JournalCorrupt(path, 0, "is misnamed: it starts at command %d" % seq)
