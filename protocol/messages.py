@@ -1,4 +1,4 @@
-"""The vocabulary: every message as an attrs class of int, str, bytes and rows of ints. No bytes are made here (codec.py).
+"""The vocabulary: every message as an attrs class of int, str, bytes and rows of ints. codec.py makes them bytes.
 
 Commands are imperative and change the exchange, events are past and are journaled; queries, answers, feed and
 session messages are neither. Prices, quantities and times are plain ints: price in units of 10^-price_scale,

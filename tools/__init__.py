@@ -1,0 +1,1 @@
+"""For people: what runs, inspects, feeds and measures a venue."""
