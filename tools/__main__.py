@@ -1,0 +1,49 @@
+"""`python -m tools COMMAND ...`: finds the command's module and hands over; it does nothing of its own.
+
+A command is a module with `add_arguments(parser)` and `run(arguments) -> exit code`, and a line in COMMANDS. Only the
+module of the command asked for is imported, so that no command pays for another's libraries at start.
+
+Exit codes, for every command: 0 all well, 1 a check failed or the input was bad (said on stderr), 2 usage.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+
+INTERRUPTED = 130  # what shells report for a process ended by Ctrl-C
+
+#: command -> (module, one line of help). To add a command, add a line.
+COMMANDS = {
+    "match": ("tools.match", "run a file of orders through an in-process exchange and write every event"),
+}
+
+
+def build_parser(command=None):
+    """-> the parser of all commands by name; only `command`, one of COMMANDS, has its arguments filled in."""
+    parser = argparse.ArgumentParser(prog="python -m tools", description="Tools that run, inspect and feed a venue.")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (module, summary) in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name == command:
+            importlib.import_module(module).add_arguments(subparser)
+    return parser
+
+
+def main(argv):
+    """Run one command. -> exit code; argparse itself leaves with SystemExit(2) on a usage error."""
+    command = argv[0] if argv and argv[0] in COMMANDS else None  # the command comes first, options after it
+    arguments = build_parser(command).parse_args(argv)
+    module, _ = COMMANDS[arguments.command]
+    try:
+        return importlib.import_module(module).run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read stdout has left, `head` say. Python would complain once more when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
