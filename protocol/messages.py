@@ -5,6 +5,8 @@ session messages are neither. Prices, quantities and times are plain ints: price
 quantity in units of 10^-quantity_scale, times in nanoseconds since 1970 UTC.
 """
 
+from typing import Any
+
 import attrs
 
 PROTOCOL_VERSION = 1
@@ -36,31 +38,32 @@ def message(type_number):
     return register
 
 
-def _field(wire, default=attrs.NOTHING, kw_only=False):
+# annotated, so that mypy knows the constructors of all messages (tools/mypy_messages.py)
+def _field(wire: str, default: Any = attrs.NOTHING, kw_only: bool = False) -> Any:
     return attrs.field(default=default, kw_only=kw_only, metadata={"wire": wire})
 
 
-def u8(default=attrs.NOTHING):
+def u8(default: Any = attrs.NOTHING) -> Any:
     return _field(U8, default)
 
 
-def u32(default=attrs.NOTHING):
+def u32(default: Any = attrs.NOTHING) -> Any:
     return _field(U32, default)
 
 
-def i64(default=attrs.NOTHING):
+def i64(default: Any = attrs.NOTHING) -> Any:
     return _field(I64, default)
 
 
-def text(default=attrs.NOTHING):
+def text(default: Any = attrs.NOTHING) -> Any:
     return _field(TEXT, default)
 
 
-def binary(default=attrs.NOTHING):
+def binary(default: Any = attrs.NOTHING) -> Any:
     return _field(BYTES, default)
 
 
-def rows():
+def rows() -> Any:
     return _field(ROWS)
 
 
