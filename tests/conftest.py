@@ -1,0 +1,16 @@
+"""What every test run needs: which tests this interpreter takes, and how far hypothesis searches."""
+
+import os
+import sys
+
+from hypothesis import HealthCheck, settings
+
+# Gateway and persistence are CPython's; the rest runs under both interpreters.
+collect_ignore = ["gateway", "persistence"] if sys.implementation.name == "pypy" else []
+
+# No deadlines: a first call under a tracing JIT takes a hundred times the second.
+_common = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# In CI the same examples on every run: a failure there is the change's, and anyone can have it again.
+settings.register_profile("ci", _common, max_examples=100, derandomize=True, print_blob=True)
+settings.register_profile("dev", _common, max_examples=50)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
