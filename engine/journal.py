@@ -4,17 +4,19 @@ Segments are zeroed before use, the next one by a thread while the current one f
 full disk is met here, before a command is taken, and never between a decision and its record.
 """
 
+import bisect
 import logging
 import os
 import threading
 
-from protocol.journal import segment_path
+from protocol.journal import RecordCursor, read_header, segment_path, segment_paths
 from protocol.records import SEGMENT_HEADER_BYTES, TORN, SegmentHeader, pack_record
 
 SEGMENT_BYTES = 64 << 20
 ROOM_BYTES_MIN = 8 << 20  # below this, and without a next segment, no command is taken (a quarter of small segments)
 LOCK_NAME = "lock"
 SPARE_NAME = "next.spare"
+INDEX_STEP_BYTES = 1 << 20  # journal between two entries of the index
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,8 @@ class Journal:
         self.next_event_seq = end.next_event_seq
         self.chain = end.chain
         self.segments_made = 0
+        self._index = []  # (first event seq, path, offset) of a record about every INDEX_STEP_BYTES
+        self._indexed_offset = -INDEX_STEP_BYTES
         self._fd = -1
         self._spare = os.path.join(self.directory, SPARE_NAME)
         self._spare_fd = -1
@@ -80,6 +84,9 @@ class Journal:
         data, chain = pack_record(record, self.chain)
         if self.position + len(data) > self.size:
             self._rotate(len(data))
+        if self.position - self._indexed_offset >= INDEX_STEP_BYTES:
+            self._index.append((record.first_event_seq, self.path, self.position))
+            self._indexed_offset = self.position
         self.disk.write(self._fd, data, self.position)
         self.position += len(data)
         self.chain = chain
@@ -112,6 +119,20 @@ class Journal:
             self.disk.close(self._spare_fd)
             self.disk.remove(self._spare)
 
+    def cursor_after(self, event_seq):
+        """-> RecordCursor from a record at or before the first event after event_seq, or None where the journal no
+        longer holds it. The caller passes over what is before."""
+        place = bisect.bisect_right(self._index, (event_seq + 1, "\x7f", 0)) - 1
+        if place >= 0:
+            _, path, offset = self._index[place]
+            if os.path.exists(path):
+                return RecordCursor(path, offset)
+            return None
+        for path in reversed(segment_paths(self.directory)):
+            if read_header(path).first_event_seq <= event_seq + 1:
+                return RecordCursor(path)
+        return None
+
     # --- segments ----------------------------------------------------------------------------------------------------
 
     def _rotate(self, record_bytes):
@@ -136,6 +157,7 @@ class Journal:
         self.path = segment_path(self.directory, self.next_seq)
         self.disk.rename(self._spare, self.path)
         self.position = SEGMENT_HEADER_BYTES
+        self._indexed_offset = -INDEX_STEP_BYTES
         self.size = self._spare_size
         self.segments_made += 1
 

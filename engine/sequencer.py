@@ -132,11 +132,11 @@ class Sequencer:
         assert record.first_seq == self.exchange.seq + 1 and record.first_event_seq == self.event_seq + 1
         self.time_ns = record.time_ns
         self.events = []
+        ends = []  # how many events there were after each command
         for _ in self.apply_record(record):
-            pass
-        events = b"".join(self._frames)
-        if events != record.events or self.event_seq + 1 != record.next_event_seq:
-            raise self._divergence(record, events)
+            ends.append(len(self._frames))
+        if b"".join(self._frames) != record.events or self.event_seq + 1 != record.next_event_seq:
+            raise _divergence(record, self._frames, ends)
         self._begin()
 
     def apply_record(self, record):
@@ -145,18 +145,6 @@ class Sequencer:
             self.count += 1
             self._apply(source.key, command)
             yield command
-
-    def _divergence(self, record, events):
-        """Find the first event that differs, and the command it belongs to, by counting request boundaries."""
-        made, kept = _split(events), _split(record.events)
-        index = next((i for i, (a, b) in enumerate(zip(made, kept)) if a != b), min(len(made), len(kept)))
-        now = codec.decode(made[index]) if index < len(made) else None
-        then = codec.decode(kept[index]) if index < len(kept) else None
-        seq = record.first_seq
-        return Divergence(
-            seq,
-            "event %d of the record that starts with this command is now %r and was %r" % (index + 1, now, then),
-        )
 
 
 def record_commands(record):
@@ -177,7 +165,19 @@ def record_commands(record):
         position = stop
 
 
-def _split(frames):
-    buffer, ends = FrameReader().feed(frames)
-    starts = [0] + ends
-    return [buffer[start + LENGTH_BYTES : end] for start, end in zip(starts, ends)]
+def split_frames(data):
+    """-> [frame, ...], lengths included, of whole frames one after another."""
+    _, ends = FrameReader().feed(data)
+    return [data[start:end] for start, end in zip([0] + ends, ends)]
+
+
+def _divergence(record, made, ends):
+    """-> the Divergence that names the first command whose events differ. `ends`: see Sequencer.replay."""
+    kept = split_frames(record.events)
+    index = 0
+    while index < len(made) and index < len(kept) and made[index] == kept[index]:
+        index += 1
+    ordinal = next((i for i, end in enumerate(ends) if index < end), len(ends) - 1)
+    now = codec.decode(made[index][LENGTH_BYTES:]) if index < len(made) else None
+    then = codec.decode(kept[index][LENGTH_BYTES:]) if index < len(kept) else None
+    return Divergence(record.first_seq + ordinal, "gives %r now, and gave %r when it was journaled" % (now, then))

@@ -11,11 +11,13 @@ from protocol.errors import JournalCorrupt
 from protocol.records import (
     CLEAN,
     CORRUPT,
+    RECORD_HEADER_BYTES,
     SEGMENT_HEADER_BYTES,
     TORN,
     classify_end,
     read_record,
     read_segment_header,
+    record_size_at,
 )
 
 SEGMENT_SUFFIX = ".journal"
@@ -119,3 +121,36 @@ class JournalReader:
             raise JournalCorrupt(path, 0, "does not continue the segment before it")
         if segment_path(self.directory, seq) != path:
             raise JournalCorrupt(path, 0, "is misnamed: it starts at command %d" % seq)
+
+
+class RecordCursor:
+    """Walks a journal that is being written, record by record, from the segment at `path`. Trusts what it reads:
+    for the core, which wrote it. Holds one record in memory; close() it."""
+
+    def __init__(self, path, offset=SEGMENT_HEADER_BYTES):
+        self._file = open(path, "rb")
+        self._offset = offset
+        self._next_seq = read_header(path).first_seq
+        self._directory = os.path.dirname(path)
+
+    def next(self):
+        """-> the next Record, or None at the end of what is written."""
+        while True:
+            self._file.seek(self._offset)
+            header = self._file.read(RECORD_HEADER_BYTES)
+            size = record_size_at(header, 0)
+            if size:
+                data = header + self._file.read(size - RECORD_HEADER_BYTES)
+                record, _, _ = read_record(data, 0, None)
+                self._offset += size
+                self._next_seq = record.next_seq
+                return record
+            following = segment_path(self._directory, self._next_seq)
+            if following == self._file.name or not os.path.exists(following):
+                return None
+            self.close()
+            self._file = open(following, "rb")
+            self._offset = SEGMENT_HEADER_BYTES
+
+    def close(self):
+        self._file.close()

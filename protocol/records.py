@@ -144,7 +144,7 @@ def record_size_at(buffer, position):
 def read_record(buffer, position, chain):
     """-> (Record, next position, chain) of an intact record at `position`, or None where there is none.
 
-    None says only that; `classify_end` says why. O(size).
+    None says only that; `classify_end` says why. With chain None the payload is taken unchecked. O(size).
     """
     fields = _header_at(buffer, position)
     if fields is None:
@@ -155,7 +155,7 @@ def read_record(buffer, position, chain):
     if end + len(FOOTER) > len(buffer) or buffer[end : end + len(FOOTER)] != FOOTER:
         return None
     payload = buffer[start:end]
-    if zlib.crc32(payload, chain) != payload_crc:
+    if chain is not None and zlib.crc32(payload, chain) != payload_crc:
         return None
     sources_size, commands_size = _lengths.unpack_from(payload, 0)
     commands_at = _lengths.size + sources_size

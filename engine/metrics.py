@@ -1,0 +1,90 @@
+"""What the core counts about itself, as Prometheus metrics and as rows for QueryStatistics."""
+
+import asyncio
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+
+from protocol.messages import CODES
+
+disable_created_metrics()
+
+REQUEST_BYTES_MAX = 8192
+FLUSH_SECONDS_BUCKETS = (50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 0.2, 1)
+BATCH_COMMANDS_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+class Metrics:
+    def __init__(self):
+        self.registry = CollectorRegistry()
+        self.commands = Counter("core_commands_total", "Commands applied and journaled", registry=self.registry)
+        self.events = Counter("core_events_total", "Events journaled", registry=self.registry)
+        self.journal_bytes = Counter("core_journal_bytes_total", "Bytes appended to the journal", registry=self.registry)
+        self.flush_seconds = Histogram(
+            "core_flush_seconds",
+            "Time to append a batch to the journal and, where durability asks for it, sync it",
+            buckets=FLUSH_SECONDS_BUCKETS,
+            registry=self.registry,
+        )
+        self.batch_commands = Histogram(
+            "core_batch_commands", "Commands in a flush", buckets=BATCH_COMMANDS_BUCKETS, registry=self.registry
+        )
+        self.closes = Counter("core_sessions_closed_total", "Sessions closed", ["reason"], registry=self.registry)
+        self.flushes = 0
+        self.flush_seconds_max = 0.0
+
+    def flushed(self, record, size_bytes, seconds):
+        self.commands.inc(record.count)
+        self.events.inc(record.event_count)
+        self.journal_bytes.inc(size_bytes)
+        self.flush_seconds.observe(seconds)
+        self.batch_commands.observe(record.count)
+        self.flushes += 1
+        if seconds > self.flush_seconds_max:
+            self.flush_seconds_max = seconds
+
+    def closed(self, code):
+        self.closes.labels(CODES[code]).inc()
+
+    def rows(self):
+        return [["flushes", self.flushes], ["flush_us_max", int(self.flush_seconds_max * 1e6)]]
+
+    def text(self):
+        """-> the Prometheus exposition format, bytes."""
+        return generate_latest(self.registry)
+
+
+class _MetricsRequest(asyncio.Protocol):
+    """Answers any HTTP request with the metrics, and closes. Loopback only by default; takes at most 8 KiB."""
+
+    def __init__(self, server):
+        self.server = server
+        self.received = b""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.received += data
+        if b"\r\n\r\n" not in self.received:
+            if len(self.received) > REQUEST_BYTES_MAX:
+                self.transport.abort()
+            return
+        is_get = self.received.startswith(b"GET /metrics ")
+        body = metrics_text(self.server) if is_get else b"GET /metrics\n"
+        head = "HTTP/1.1 %s\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+        self.transport.write((head % ("200 OK" if is_get else "404 Not Found", len(body))).encode("ascii") + body)
+        self.transport.close()
+
+
+async def serve_metrics(loop, server, host, port):
+    """-> the listening server of GET /metrics."""
+    return await loop.create_server(lambda: _MetricsRequest(server), host, port)
+
+
+def metrics_text(server):
+    """-> all metrics of a core in the Prometheus exposition format, bytes."""
+    lines = []
+    for name, value in server.statistics(with_hash=False):
+        if type(value) is int:
+            lines.append("# TYPE core_%s gauge\ncore_%s %d\n" % (name, name, value))
+    return server.metrics.text() + "".join(lines).encode("ascii")

@@ -1,0 +1,370 @@
+"""The core's shell: sessions in, sequencer, journal, sessions out. One flush a turn of the loop.
+
+The order is the promise: apply, append, (sync), and only then do events, answers and feed leave. When the journal
+cannot be written the server fails for good: nothing more is taken or sent, and the process is to stop (`failure`).
+"""
+
+import asyncio
+import logging
+
+from engine.feed import Feed
+from engine.metrics import Metrics
+from engine.queries import answer
+from engine.session import SILENT_HEARTBEATS_MAX, Session
+from engine.snapshot import state_hash
+from protocol import codec
+from protocol.login import TRADER, TRUSTED
+from protocol.messages import (
+    CODES,
+    CancelAll,
+    CancelReason,
+    Code,
+    Durability,
+    Heartbeat,
+    QueryStatistics,
+    Statistics,
+    Tick,
+)
+
+BATCH_COMMANDS_MAX = 4096  # a turn of the loop that brings more is flushed in between
+CONNECTIONS_MAX = 4096
+LOGIN_SECONDS = 5
+HEARTBEAT_NS = 5_000_000_000
+IDLE_SECONDS = 0.1  # without a command: a Tick closes the last record, and the collector may work
+WRITE_SYNC_SECONDS = 1  # durability `write`: the journal is synced this often, beside the loop
+ROOM_RETRY_SECONDS = 0.25  # journal disk full: how often space is looked for
+
+log = logging.getLogger(__name__)
+
+
+class Server:
+    def __init__(self, loop, sequencer, journal, keys, durability, new_nonce, clock_s, collector=None):
+        """`new_nonce()`: fresh chance as text; `clock_s()`: a monotonic clock in seconds, for metrics alone."""
+        self.loop = loop
+        self.sequencer = sequencer
+        self.journal = journal
+        self.keys = keys
+        self.durability = durability
+        self.new_nonce = new_nonce
+        self.clock_s = clock_s
+        self.collector = collector
+        self.metrics = Metrics()
+        self.feed = Feed(sequencer.exchange)
+        self.heartbeat_ns = HEARTBEAT_NS
+        self.login_seconds = LOGIN_SECONDS
+        self.connections_max = CONNECTIONS_MAX
+        self.durable_event_seq = sequencer.event_seq
+        self.takes_commands = True
+        self.failure = None  # the error that stopped the server
+        self.failed = loop.create_future()
+        self.connections = {}  # Session -> True, logged in or not
+        self._by_key = {}
+        self._by_account = {}  # account -> [Session]
+        self._trusted = []
+        self._subscribers = {}  # instrument -> {Session: True}
+        self._subscribing = []  # (Session, Subscribe), answered after the flush
+        self._held = []  # (Session, frames), sent after the flush
+        self._flush_is_due = False
+        self._listeners = []
+        self._timers = {}  # work -> timer
+        self._idle_timer = None
+        self._last_was_tick = True
+        self._is_synced = True
+        self._is_stopping = False
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    async def listen(self, host, port, role=TRADER):
+        """Take connections of one role; -> the port (for port 0)."""
+        listener = await self.loop.create_server(lambda: Session(self, role), host, port, backlog=1024)
+        self._listeners.append(listener)
+        return listener.sockets[0].getsockname()[1]
+
+    def start_timers(self):
+        self._every(self.heartbeat_ns // 1_000_000 * 0.001, self._heartbeats)
+        if self.durability == Durability.WRITE:
+            self._every(WRITE_SYNC_SECONDS, self._sync_beside)
+
+    def _every(self, seconds, work):
+        def run():
+            if self.failure is None and not self._is_stopping:
+                self._timers[work] = self.loop.call_later(seconds, run)
+                work()
+
+        self._timers[work] = self.loop.call_later(seconds, run)
+
+    async def stop(self):
+        """Take no more, flush, tell every session, close the listeners. The journal stays open."""
+        self._is_stopping = True
+        for listener in self._listeners:
+            listener.close()
+        for timer in self._timers.values():
+            timer.cancel()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        for session in list(self.connections):
+            session.cancel_on_disconnect = False  # orders outlive a restart
+        self.flush()
+        for session in list(self.connections):
+            session.close(Code.SHUTDOWN, "the core is stopping")
+        while self.connections:
+            await asyncio.sleep(0.01)
+
+    def fail(self, error):
+        """The journal is in an unknown state: what is not yet said must never be said."""
+        if self.failure is None:
+            self.failure = error
+            log.critical("the journal failed, stopping: %s", error)
+            for session in list(self.connections):
+                session.transport.abort()
+            self.failed.set_result(error)
+
+    # --- from sessions -----------------------------------------------------------------------------------------------
+
+    def submit(self, key, account, buffer, start, end, command):
+        """One command frame, buffer[start:end]; its events follow the flush at the end of this turn of the loop."""
+        self.sequencer.submit(key, account, buffer, start, end, command)
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            self.loop.call_soon(self.flush)
+        elif self.sequencer.count >= BATCH_COMMANDS_MAX:
+            self._flush_commands()
+
+    def submit_own(self, key, account, command):
+        """A command of the core itself."""
+        frame = codec.encode(command)
+        self.submit(key, account, frame, 0, len(frame), command)
+
+    def hold(self, session, frames):
+        """Send after the flush: an answer must not tell of a command that is not yet durable."""
+        self._held.append((session, frames))
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            self.loop.call_soon(self.flush)
+
+    def query(self, session, message):
+        if type(message) is QueryStatistics:
+            rows = self.statistics(message.state_hash)
+            reply = Statistics(self.sequencer.event_seq, rows, request_id=message.request_id)
+        else:
+            reply = answer(self.sequencer.exchange, message, self.sequencer.event_seq)
+        self.hold(session, codec.encode(reply))
+
+    def subscribe(self, session, message):
+        self._subscribing.append((session, message))
+        self.hold(session, b"")
+
+    def statistics(self, with_hash):
+        """[[name, value], ...]; values are ints or text."""
+        exchange = self.sequencer.exchange
+        rows = [
+            ["commands", exchange.seq],
+            ["events", self.sequencer.event_seq],
+            ["trades", exchange.trade_count],
+            ["open_orders", exchange.orders.open_count],
+            ["instruments", len(exchange.books)],
+            ["sessions", len(self._by_key)],
+            ["connections", len(self.connections)],
+            ["journal_segment", self.journal.path],
+            ["journal_offset", self.journal.position],
+            ["takes_commands", 1 if self.takes_commands else 0],
+        ]
+        rows += self.metrics.rows()
+        if self.collector is not None:
+            rows += self.collector.rows()
+        if with_hash:
+            rows.append(["state_hash", state_hash(exchange)])
+        return rows
+
+    # --- the flush ---------------------------------------------------------------------------------------------------
+
+    def flush(self):
+        """Make durable what was taken this turn, then say it."""
+        self._flush_is_due = False
+        if self.failure is not None:
+            return
+        if self.sequencer.count:
+            self._flush_commands()
+            if self.failure is not None:
+                return
+        if self._subscribing:
+            self._send_snapshots()
+        if self._held:
+            held, self._held = self._held, []
+            for session, frames in held:
+                if not session.is_closing and frames:
+                    session.send(frames)
+
+    def _flush_commands(self):
+        batch = self.sequencer.take()
+        started_s = self.clock_s()
+        try:
+            size = self.journal.append(batch.record)
+            if self.durability == Durability.SYNC:
+                self.journal.sync()
+        except OSError as error:
+            self.fail(error)
+            return
+        self.metrics.flushed(batch.record, size, self.clock_s() - started_s)
+        self._last_was_tick = batch.record.event_count == 0  # every other command has an event
+        self._is_synced = self.durability == Durability.SYNC
+        self.durable_event_seq = batch.record.next_event_seq - 1
+        self._deliver(batch)
+        if self._subscribers:
+            self._send_feed(self.sequencer.events)
+        self._was_busy()
+        if self.collector is not None and self.collector.is_pressed:
+            self.collector.step()
+        if not self.journal.has_room():
+            self._refuse_commands()
+
+    def _deliver(self, batch):
+        by_account = self._by_account
+        runs = batch.runs()
+        if len(runs) == 1:
+            account, data = runs[0]
+            for session in by_account.get(account, ()):
+                if session.is_live:
+                    session.send(data)
+        else:
+            outbound = {}
+            for account, data in runs:
+                for session in by_account.get(account, ()):
+                    if session.is_live:
+                        outbound.setdefault(session, []).append(data)
+            for session, chunks in outbound.items():
+                session.send(b"".join(chunks))
+        for session in list(self._trusted):
+            if session.is_live:
+                session.send(batch.record.events)
+
+    def _send_feed(self, events):
+        for instrument, messages in self.feed.changes(events).items():
+            subscribers = self._subscribers.get(instrument)
+            if subscribers:
+                data = b"".join([codec.encode(message) for message in messages])
+                for session in list(subscribers):
+                    session.send(data)
+
+    def _send_snapshots(self):
+        """New subscriptions begin between two flushes, where the book, the feed and the journal agree."""
+        subscribing, self._subscribing = self._subscribing, []
+        for session, message in subscribing:
+            if not session.is_open:
+                continue
+            session.subscriptions[message.instrument] = True
+            self._subscribers.setdefault(message.instrument, {})[session] = True
+            self.sequencer.keep_events = True
+            for part in self.feed.snapshot(message.instrument):
+                part.request_id = message.request_id
+                session.send(codec.encode(part))
+
+    # --- sessions ----------------------------------------------------------------------------------------------------
+
+    def add_connection(self, session):
+        """False where there are too many."""
+        self.connections[session] = True
+        return len(self.connections) <= self.connections_max and not self._is_stopping
+
+    def remove_connection(self, session):
+        self.connections.pop(session, None)
+
+    def session_opened(self, session):
+        """A key has one session: an older one, perhaps of a connection that is dead unnoticed, gives way."""
+        older = self._by_key.get(session.key)
+        if older is not None:
+            older.cancel_on_disconnect = False
+            older.close(Code.SUPERSEDED, "key %d logged in again" % session.key)
+        self._by_key[session.key] = session
+        if session.is_trusted:
+            self._trusted.append(session)
+        else:
+            self._by_account.setdefault(session.account, []).append(session)
+
+    def session_ended(self, session):
+        if self._by_key.get(session.key) is session:
+            del self._by_key[session.key]
+        if session.is_trusted:
+            self._trusted.remove(session)
+        else:
+            sessions = self._by_account[session.account]
+            sessions.remove(session)
+            if not sessions:
+                del self._by_account[session.account]
+        for instrument in session.subscriptions:
+            self.unsubscribe(session, instrument)
+        if session.cancel_on_disconnect and session.account and self.takes_commands and self.failure is None:
+            command = CancelAll(session.account, reason=CancelReason.DISCONNECT)
+            self.submit_own(session.key, session.account, command)
+
+    def unsubscribe(self, session, instrument):
+        subscribers = self._subscribers.get(instrument)
+        if subscribers is not None:
+            subscribers.pop(session, None)
+            if not subscribers:
+                del self._subscribers[instrument]
+                self.sequencer.keep_events = bool(self._subscribers)
+
+    def log_close(self, session, code, text):
+        self.metrics.closed(code)
+        level = logging.DEBUG if code in (Code.SHUTDOWN, Code.LOGOUT) else logging.INFO
+        log.log(level, "session of key %d closed: %s %s", session.key, CODES[code], text)
+
+    def use_keys(self, keys):
+        """New keys file: sessions of revoked keys are closed."""
+        self.keys = keys
+        for key, session in list(self._by_key.items()):
+            if keys.find(key) is None:
+                session.close(Code.KEY_REVOKED, "key %d was revoked" % key)
+
+    # --- by time -----------------------------------------------------------------------------------------------------
+
+    def _heartbeats(self):
+        heartbeat = codec.encode(Heartbeat())
+        for session in list(self._by_key.values()):
+            if not session.has_sent:
+                session.send(heartbeat)
+            session.has_sent = False
+            session.silent_heartbeats = 0 if session.has_received else session.silent_heartbeats + 1
+            session.has_received = False
+            if session.silent_heartbeats >= SILENT_HEARTBEATS_MAX:
+                session.close(Code.HEARTBEAT_TIMEOUT, "nothing received for %d heartbeats" % SILENT_HEARTBEATS_MAX)
+
+    def _was_busy(self):
+        if self._idle_timer is None and not self._is_stopping:
+            self._idle_seq = self.sequencer.exchange.seq
+            self._idle_timer = self.loop.call_later(IDLE_SECONDS, self._maybe_idle)
+
+    def _maybe_idle(self):
+        self._idle_timer = None
+        if self.failure is not None or self._is_stopping:
+            return
+        if self.sequencer.exchange.seq != self._idle_seq:
+            self._was_busy()
+            return
+        if not self._last_was_tick and self.takes_commands:
+            self.submit_own(0, 0, Tick(0))
+        elif self.collector is not None and self.collector.step():
+            self._was_busy()
+
+    def _refuse_commands(self):
+        log.error("no space for the journal in %s: commands are refused", self.journal.directory)
+        self.takes_commands = False
+        self.loop.call_later(ROOM_RETRY_SECONDS, self._look_for_room)
+
+    def _look_for_room(self):
+        if self.failure is None and not self._is_stopping:
+            if self.journal.has_room():
+                log.warning("there is space for the journal again: commands are taken")
+                self.takes_commands = True
+            else:
+                self.loop.call_later(ROOM_RETRY_SECONDS, self._look_for_room)
+
+    def _sync_beside(self):
+        if not self._is_synced:
+            self._is_synced = True
+            self.loop.run_in_executor(None, self.journal.sync).add_done_callback(self._synced_beside)
+
+    def _synced_beside(self, done):
+        if done.exception() is not None:
+            self.fail(done.exception())

@@ -1,0 +1,290 @@
+"""One connection to the core: bytes in, commands to the sequencer, frames out. Decides nothing about orders.
+
+A session first logs in, then (where it asked for it) is sent what it missed, read from the journal, and then is live.
+"""
+
+import asyncio
+import struct
+
+from protocol import codec
+from protocol.errors import FieldError, ProtocolError
+from protocol.framing import LENGTH_BYTES, FrameReader
+from protocol.login import TRUSTED, ServerLogin
+from protocol.messages import (
+    RESUME_NOTHING,
+    AmendOrder,
+    CancelAll,
+    CancelOrder,
+    CancelReason,
+    Code,
+    DefineInstrument,
+    Heartbeat,
+    Logout,
+    PlaceOrder,
+    Query,
+    QueryStatistics,
+    Refused,
+    Resumed,
+    SessionClosed,
+    SetInstrumentState,
+    Subscribe,
+    Unsubscribe,
+    Unsubscribed,
+)
+
+OUTBOUND_BYTES_HIGH = 1 << 20  # unsent: stop reading from this peer until it has taken some
+OUTBOUND_BYTES_MAX = 16 << 20  # unsent: close as a slow consumer
+SUBSCRIPTIONS_MAX = 256
+CLOSE_SECONDS = 5  # for a closed peer to take what is unsent, before the connection is cut
+CATCH_UP_RECORDS = 64  # read from the journal in one turn of the loop
+SILENT_HEARTBEATS_MAX = 3
+
+#: What a session may send, by role.
+TRADER_COMMANDS = {PlaceOrder: True, CancelOrder: True, AmendOrder: True, CancelAll: True}
+TRUSTED_COMMANDS = {DefineInstrument: True, SetInstrumentState: True, **TRADER_COMMANDS}
+
+
+class Session(asyncio.Protocol):
+    def __init__(self, server, role):
+        self.server = server
+        self.role = role
+        self.is_trusted = role == TRUSTED
+        self.commands = TRUSTED_COMMANDS if self.is_trusted else TRADER_COMMANDS
+        self.key = 0
+        self.account = 0
+        self.is_open = False  # logged in, and not closed
+        self.is_live = False  # gets events as they are made
+        self.is_closing = False
+        self.cancel_on_disconnect = False
+        self.subscriptions = {}  # instrument -> True
+        self.transport = None
+        self.has_sent = False  # since the last heartbeat
+        self.has_received = False
+        self.silent_heartbeats = 0
+        self._reader = FrameReader()
+        self._login = None
+        self._login_timer = None
+        self._cursor = None
+
+    # --- the connection ----------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport):
+        self.transport = transport
+        transport.set_write_buffer_limits(high=OUTBOUND_BYTES_HIGH)
+        server = self.server
+        self._login = ServerLogin(server.keys.find, server.new_nonce(), server.keys.pepper, self.role)
+        if not server.add_connection(self):
+            self.close(Code.TOO_MANY_SESSIONS, "at most %d connections" % server.connections_max)
+            return
+        self._login_timer = server.loop.call_later(server.login_seconds, self._login_timed_out)
+
+    def connection_lost(self, error):
+        self._end()
+        self.server.remove_connection(self)
+
+    def pause_writing(self):
+        self.transport.pause_reading()
+
+    def resume_writing(self):
+        if not self.is_closing:
+            self.transport.resume_reading()
+        if self._cursor is not None:
+            self._catch_up()
+
+    def _login_timed_out(self):
+        self.close(Code.LOGIN_TIMEOUT, "no login within %d s" % self.server.login_seconds)
+
+    def send(self, data):
+        """Send frames; a peer that has not taken OUTBOUND_BYTES_MAX is closed (it can resume where it was)."""
+        self.has_sent = True
+        self.transport.write(data)
+        if self.transport.get_write_buffer_size() > OUTBOUND_BYTES_MAX:
+            self.close(Code.SLOW_CONSUMER, "%d bytes are unsent" % OUTBOUND_BYTES_MAX)
+
+    def close(self, code, text):
+        """Say why, send what is unsent, then cut the connection."""
+        if self.is_closing:
+            return
+        self._end()
+        self.is_closing = True
+        self.server.log_close(self, code, text)
+        self.transport.write(codec.encode(SessionClosed(code, text)))
+        self.transport.close()
+        self.server.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+
+    def _end(self):
+        """No more events to this session, no more commands from it."""
+        if self._login_timer is not None:
+            self._login_timer.cancel()
+            self._login_timer = None
+        if self._cursor is not None:
+            self._cursor.close()
+            self._cursor = None
+        if self.is_open:
+            self.is_open = self.is_live = False
+            self.server.session_ended(self)
+
+    # --- what comes in -----------------------------------------------------------------------------------------------
+
+    def data_received(self, data):
+        if self.is_closing or self.server.failure is not None:
+            return
+        self.has_received = True
+        buffer, ends = self._reader.feed(data)
+        try:
+            start = 0
+            for end in ends:
+                if self.is_open:
+                    self._receive(buffer, start, end)
+                else:
+                    self._receive_login(codec.decode(buffer, start + LENGTH_BYTES, end))
+                if self.is_closing:
+                    return
+                start = end
+            if self._reader.error is not None:
+                raise self._reader.error
+        except ProtocolError as error:
+            self.close(error.code, error.text)
+        except FieldError as error:  # in a login
+            self.close(Code.LOGIN_REQUIRED, str(error))
+
+    def _receive(self, buffer, start, end):
+        server = self.server
+        try:
+            command = codec.decode(buffer, start + LENGTH_BYTES, end)
+        except FieldError as error:
+            self._refuse(error.request_id, error.code, error.text)
+            return
+        if type(command) not in self.commands:
+            self._receive_other(command)
+            return
+        if not self._may_act(command):
+            self._refuse(command.request_id, Code.NOT_ALLOWED, "not for account %d" % command.account)
+        elif not server.takes_commands:
+            self._refuse(command.request_id, Code.JOURNAL_FULL, "the journal's disk is full")
+        else:
+            server.submit(self.key, self.account, buffer, start, end, command)
+
+    def _may_act(self, command):
+        """False for another's account; fills in the account that a trader need not name."""
+        if type(command) is CancelAll and command.reason != CancelReason.USER_ALL:
+            return False
+        if self.is_trusted or command.account == self.account:
+            return True
+        if command.account:
+            return False
+        command.account = self.account
+        return True
+
+    def _receive_other(self, message):
+        kind = type(message)
+        if kind is Heartbeat:
+            return
+        if isinstance(message, Query):
+            if kind is QueryStatistics and not self.is_trusted or not self._may_act(message):
+                self._refuse(message.request_id, Code.NOT_ALLOWED, "not for this session")
+            else:
+                self.server.query(self, message)
+        elif kind is Subscribe:
+            self._subscribe(message)
+        elif kind is Unsubscribe:
+            if self.subscriptions.pop(message.instrument, False):
+                self.server.unsubscribe(self, message.instrument)
+            self.server.hold(self, codec.encode(Unsubscribed(message.instrument, request_id=message.request_id)))
+        elif kind is Logout:
+            self.close(Code.LOGOUT, "")
+        else:
+            self._refuse(message.request_id, Code.NOT_ALLOWED, "%s is not for this session to send" % kind.__name__)
+
+    def _subscribe(self, message):
+        if message.instrument not in self.server.sequencer.exchange.books:
+            self._refuse(message.request_id, Code.UNKNOWN_INSTRUMENT, "no instrument %d" % message.instrument)
+        elif len(self.subscriptions) >= SUBSCRIPTIONS_MAX:
+            self._refuse(message.request_id, Code.TOO_MANY_SUBSCRIPTIONS, "at most %d" % SUBSCRIPTIONS_MAX)
+        else:
+            self.server.subscribe(self, message)
+
+    def _refuse(self, request_id, code, text):
+        self.server.hold(self, codec.encode(Refused(code, text[:200], request_id=request_id)))
+
+    # --- login and resume --------------------------------------------------------------------------------------------
+
+    def _receive_login(self, message):
+        for reply in self._login.receive(message):
+            self.send(codec.encode(reply))
+        login = self._login
+        if login.credentials is None:
+            return
+        server = self.server
+        resume_after = login.resume_after
+        if resume_after != RESUME_NOTHING:
+            if resume_after > server.durable_event_seq:
+                raise ProtocolError(Code.RESUME_UNAVAILABLE, "the newest event is %d" % server.durable_event_seq)
+            if resume_after < server.durable_event_seq:
+                self._cursor = server.journal.cursor_after(resume_after)
+                if self._cursor is None:
+                    raise ProtocolError(Code.RESUME_UNAVAILABLE, "event %d is no longer kept" % (resume_after + 1))
+        self._login_timer.cancel()
+        self._login_timer = None
+        self._resume_after = resume_after
+        self.key = login.credentials.key
+        self.account = login.credentials.account
+        self.cancel_on_disconnect = login.cancel_on_disconnect
+        self.is_open = True
+        server.session_opened(self)
+        accepted = login.accepted(server.durability, server.heartbeat_ns, server.durable_event_seq)
+        self.send(codec.encode(accepted))
+        if self._cursor is None:
+            self._become_live()
+        else:
+            self._catch_up()
+
+    def _catch_up(self):
+        """Send the next part of what was missed; when the journal has no more, what comes next is live."""
+        if self._cursor is None:
+            return
+        for _ in range(CATCH_UP_RECORDS):
+            if self.transport.get_write_buffer_size() > OUTBOUND_BYTES_HIGH:
+                return  # resume_writing() calls again
+            record = self._cursor.next()
+            if record is None:
+                self._cursor.close()
+                self._cursor = None
+                self._become_live()
+                return
+            if record.next_event_seq > self._resume_after + 1:
+                missed = self._missed(record)
+                if missed:
+                    self.send(missed)
+        self.server.loop.call_soon(self._catch_up)
+
+    def _missed(self, record):
+        """-> the frames of a record's events that are this session's and were not seen."""
+        frames = record.events
+        if self.is_trusted and record.first_event_seq > self._resume_after:
+            return frames
+        _, ends = FrameReader().feed(frames)
+        missed = []
+        start = 0
+        for end in ends:
+            event_seq, account = event_address(frames, start)
+            if event_seq > self._resume_after and (self.is_trusted or account == self.account):
+                missed.append(frames[start:end])
+            start = end
+        return b"".join(missed)
+
+    def _become_live(self):
+        self.is_live = True
+        self.server.hold(self, codec.encode(Resumed(self.server.durable_event_seq)))
+
+
+# [length, array header, type, request_id, event_seq, time_ns, key, account, ...] at our fixed widths
+_address_short = struct.Struct(">4x1x1x9xBq9x5xBI").unpack_from
+_address_long = struct.Struct(">4x3x1x9xBq9x5xBI").unpack_from
+
+
+def event_address(frames, start):
+    """-> (event_seq, account) of the event frame at `start`, as we write them."""
+    read = _address_long if frames[start + LENGTH_BYTES] == 0xDC else _address_short
+    _, event_seq, _, account = read(frames, start)
+    return event_seq, account
