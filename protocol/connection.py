@@ -138,6 +138,10 @@ class ClientConnection:
     def is_live(self):
         return self.state is LIVE
 
+    @property
+    def is_logged_in(self):
+        return self.state is LIVE or self.state is RESUMING
+
     def start(self, client_nonce):
         """-> the first bytes of a new connection. `client_nonce` is fresh chance, see scram.is_nonce."""
         self.lost()
@@ -161,7 +165,7 @@ class ClientConnection:
         """
         cls = type(message)
         if cls is Heartbeat or cls is Logout:
-            return encode(message) if self.state is LIVE or self.state is RESUMING else b""
+            return encode(message) if self.is_logged_in else b""
         if cls not in ANSWERS:
             raise ValueError("%s is not for a client to send" % cls.__name__)
         if len(self.unanswered) >= self.unanswered_max:
