@@ -218,7 +218,8 @@ FILES = sorted(str(file.relative_to(ROOT)) for package in PACKAGES for file in (
 
 @pytest.mark.parametrize("path", FILES)
 def test_file_keeps_to_its_group(path):
-    assert violations(path, (ROOT / path).read_text()) == []
+    found = violations(path, (ROOT / path).read_text())
+    assert found == [], "\n".join([path] + found)
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.split("/")[0] in PYTHON_39])
