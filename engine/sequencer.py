@@ -4,11 +4,16 @@ What it hands out at a flush is values: the journal record, and who is to get wh
 syncing and sending, in that order, are the server's.
 """
 
+import itertools
+
 import attrs
 
 from protocol import codec
+from protocol.codec import FIXED_FRAME_BYTES_MAX, WRITERS
 from protocol.framing import LENGTH_BYTES, FrameReader
 from protocol.records import Record, Source
+
+BUFFER_BYTES_AT_FIRST = 1 << 20  # for the events of a batch; doubled as needed
 
 
 class Divergence(Exception):
@@ -21,20 +26,18 @@ class Divergence(Exception):
 
 @attrs.define
 class Batch:
-    """One flush. `addresses` are runs of event frames: [account, start, account, start, ...] into `frames`."""
+    """One flush: what to journal, and whose the events are."""
 
     record: Record
-    frames: list
-    addresses: list
+    addresses: list  # [account, start, account, start, ...]: from byte `start` of record.events on, that account's
 
     def runs(self):
-        """[(account, frames as bytes), ...] in event order; one run holds neighbouring events of one account."""
-        addresses, frames = self.addresses, self.frames
+        """[(account, frames), ...] in event order; one run holds neighbouring events of one account."""
+        addresses, events = self.addresses, self.record.events
         if len(addresses) == 2:
-            return [(addresses[0], self.record.events)]
-        starts = addresses[1::2] + [len(frames)]
-        accounts = addresses[0::2]
-        return [(account, b"".join(frames[starts[i] : starts[i + 1]])) for i, account in enumerate(accounts)]
+            return [(addresses[0], events)]
+        starts = addresses[1::2] + [len(events)]
+        return [(account, events[starts[i] : starts[i + 1]]) for i, account in enumerate(addresses[0::2])]
 
 
 class Sequencer:
@@ -46,12 +49,13 @@ class Sequencer:
         self.keep_events = False  # True: `events` also holds the batch's event objects, for the public feed
         self.events = []
         self._now_ns = now_ns
+        self._buffer = bytearray(BUFFER_BYTES_AT_FIRST)
         self._begin()
 
     def _begin(self):
         self.count = 0  # commands in the batch
         self._first_event_seq = self.event_seq + 1
-        self._frames = []
+        self._end = 0  # of the event frames in _buffer
         self._addresses = []
         self._address = -1
         self._sources = []
@@ -84,6 +88,9 @@ class Sequencer:
         """The events of one command: stamped, encoded, addressed."""
         time_ns = self.time_ns
         event_seq = self.event_seq
+        end = self._end
+        buffer = self._buffer
+        address = self._address
         command_account = command.account
         events = self.exchange.apply(self.exchange.seq + 1, time_ns, command)
         for event in events:
@@ -94,14 +101,21 @@ class Sequencer:
             if account == command_account:
                 event.key = key
                 event.request_id = command.request_id
-            if account != self._address:
-                self._address = account
+            if account != address:
+                address = account
                 self._addresses.append(account)
-                self._addresses.append(len(self._frames))
-            self._frames.append(codec.WRITERS[type(event)](event))
+                self._addresses.append(end)
+            if end + FIXED_FRAME_BYTES_MAX > len(buffer):
+                buffer.extend(bytes(len(buffer)))
+            end = WRITERS[event.TYPE](buffer, end, event)
+        self._address = address
         self.event_seq = event_seq
+        self._end = end
         if self.keep_events:
             self.events.extend(events)
+
+    def _taken_events(self):
+        return memoryview(self._buffer)[: self._end].tobytes()
 
     def _end_run(self):
         if self._run_count:
@@ -121,9 +135,9 @@ class Sequencer:
             self.time_ns,
             self._sources,
             b"".join(self._commands),
-            b"".join(self._frames),
+            self._taken_events(),
         )
-        batch = Batch(record, self._frames, self._addresses)
+        batch = Batch(record, self._addresses)
         self._begin()
         return batch
 
@@ -132,11 +146,12 @@ class Sequencer:
         assert record.first_seq == self.exchange.seq + 1 and record.first_event_seq == self.event_seq + 1
         self.time_ns = record.time_ns
         self.events = []
-        ends = []  # how many events there were after each command
+        ends = []  # how far the events reached after each command, in bytes
         for _ in self.apply_record(record):
-            ends.append(len(self._frames))
-        if b"".join(self._frames) != record.events or self.event_seq + 1 != record.next_event_seq:
-            raise _divergence(record, self._frames, ends)
+            ends.append(self._end)
+        events = self._taken_events()
+        if events != record.events or self.event_seq + 1 != record.next_event_seq:
+            raise _divergence(record, events, ends)
         self._begin()
 
     def apply_record(self, record):
@@ -171,13 +186,13 @@ def split_frames(data):
     return [data[start:end] for start, end in zip([0] + ends, ends)]
 
 
-def _divergence(record, made, ends):
+def _divergence(record, events, ends):
     """-> the Divergence that names the first command whose events differ. `ends`: see Sequencer.replay."""
-    kept = split_frames(record.events)
-    index = 0
-    while index < len(made) and index < len(kept) and made[index] == kept[index]:
-        index += 1
-    ordinal = next((i for i, end in enumerate(ends) if index < end), len(ends) - 1)
-    now = codec.decode(made[index][LENGTH_BYTES:]) if index < len(made) else None
-    then = codec.decode(kept[index][LENGTH_BYTES:]) if index < len(kept) else None
-    return Divergence(record.first_seq + ordinal, "gives %r now, and gave %r when it was journaled" % (now, then))
+    at = 0
+    for now, then in itertools.zip_longest(split_frames(events), split_frames(record.events), fillvalue=b""):
+        if now != then:
+            break
+        at += len(now)
+    ordinal = next((i for i, end in enumerate(ends) if at < end), len(ends) - 1)
+    now, then = (repr(codec.decode(frame[LENGTH_BYTES:])) if frame else "nothing" for frame in (now, then))
+    return Divergence(record.first_seq + ordinal, "gives %s now, and gave %s when it was journaled" % (now, then))

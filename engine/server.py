@@ -223,13 +223,13 @@ class Server:
         runs = batch.runs()
         if len(runs) == 1:
             account, data = runs[0]
-            for session in by_account.get(account, ()):
+            for session in tuple(by_account.get(account, ())):
                 if session.is_live:
                     session.send(data)
         else:
             outbound = {}
             for account, data in runs:
-                for session in by_account.get(account, ()):
+                for session in tuple(by_account.get(account, ())):
                     if session.is_live:
                         outbound.setdefault(session, []).append(data)
             for session, chunks in outbound.items():

@@ -12,7 +12,7 @@ import attrs
 import msgpack
 
 from protocol.errors import FieldError, ProtocolError
-from protocol.framing import FRAME_BYTES_MAX
+from protocol.framing import FRAME_BYTES_MAX, LENGTH_BYTES
 from protocol.messages import (
     BYTES,
     BYTES_MAX,
@@ -58,21 +58,31 @@ def _layout(cls):
 
 
 _WRITER = """
-def write(m):
-    return pack({size}, {values})
+def write(buffer, at, m):
+    pack_into(buffer, at, {size}, {values})
+    return at + {end}
 """
 
 _WRITER_WITH_TAIL = """
-def write(m):
+def write(buffer, at, m):
     tail = m.{tail}
     if not tail:
-        return pack({size} + 1, {values}, 0xa0)
+        pack_into(buffer, at, {size} + 1, {values}, 0xa0)
+        return at + {end}
     tail = tail.encode("utf-8")
     size = len(tail)
     if size < 32:
-        return pack({size} + 1 + size, {values}, 0xa0 | size) + tail
-    assert size <= TEXT_BYTES_MAX, "{tail}: %d bytes" % size
-    return pack({size} + 2 + size, {values}, 0xd9) + bytes((size,)) + tail
+        pack_into(buffer, at, {size} + 1 + size, {values}, 0xa0 | size)
+        at += {end}
+    else:
+        if size > TEXT_BYTES_MAX:
+            raise ValueError("{tail}: %d bytes; at most %d" % (size, TEXT_BYTES_MAX))
+        pack_into(buffer, at, {size} + 2 + size, {values}, 0xd9)
+        at += {end}
+        buffer[at] = size
+        at += 1
+    buffer[at : at + size] = tail
+    return at + size
 """
 
 _READER = """
@@ -106,7 +116,7 @@ def _arguments(cls):
 
 
 def _generate(cls):
-    """-> (write(message) -> frame, read(buffer, start, end) -> message or None) or None, see _layout."""
+    """-> (write, read) as WRITERS and _READERS hold them, or None where _layout gives none."""
     layout = _layout(cls)
     if layout is None:
         return None
@@ -116,7 +126,9 @@ def _generate(cls):
     unexpected += ["%s < 0" % name for name, wire in wire_fields(cls) if wire == U8]
     tail = wire_fields(cls)[-1][0] if has_tail else ""
     arguments = ["%s=%s" % (name, name) if keyword else name for name, keyword in _arguments(cls)]
-    source = (_WRITER_WITH_TAIL if has_tail else _WRITER).format(size=size, values=", ".join(pack), tail=tail)
+    source = (_WRITER_WITH_TAIL if has_tail else _WRITER).format(
+        size=size, end=LENGTH_BYTES + size + (1 if has_tail else 0), values=", ".join(pack), tail=tail
+    )
     source += _READER.format(
         compare="<=" if has_tail else "!=",
         size=size,
@@ -126,7 +138,7 @@ def _generate(cls):
         arguments=", ".join(arguments),
     )
     names = {
-        "pack": struct.Struct(">I" + form + ("B" if has_tail else "")).pack,
+        "pack_into": struct.Struct(">I" + form + ("B" if has_tail else "")).pack_into,
         "unpack_from": struct.Struct(">" + form).unpack_from,
         "cls": cls,
         "TEXT_BYTES_MAX": TEXT_BYTES_MAX,
@@ -152,20 +164,29 @@ def _read_nothing(buffer, start, end):
     return None
 
 
-_generated = {cls: _generate(cls) for cls in MESSAGES.values()}
-#: message class -> write(message) -> frame
-WRITERS = {cls: pair[0] if pair else _write_any for cls, pair in _generated.items()}
+#: No frame of a fixed layout is longer.
+FIXED_FRAME_BYTES_MAX = 512
+
+#: type number -> write(buffer, at, message) -> where the frame ends; None where the class has no fixed layout. The
+#: buffer is a bytearray with FIXED_FRAME_BYTES_MAX bytes to spare; raises as encode(), or struct.error.
+WRITERS = [None] * 128
 #: type number -> read(buffer, start, end) -> message, or None where the bytes are not in our fixed layout
 _READERS = [_read_nothing] * 128
-for _cls, _pair in _generated.items():
+for _cls in MESSAGES.values():
+    _pair = _generate(_cls)
     if _pair:
-        _READERS[_cls.TYPE] = _pair[1]
+        WRITERS[_cls.TYPE], _READERS[_cls.TYPE] = _pair
+
+_scratch = bytearray(FIXED_FRAME_BYTES_MAX)
 
 
 def encode(message):
     """-> the frame, length included. Raises ValueError for a field that does not fit its type."""
+    write = WRITERS[message.TYPE]
+    if write is None:
+        return _write_any(message)
     try:
-        return WRITERS[type(message)](message)
+        return bytes(_scratch[: write(_scratch, 0, message)])
     except struct.error as error:
         raise ValueError("%r: %s" % (message, error)) from None
 

@@ -108,12 +108,15 @@ def pack_record(record, chain):
     """-> (bytes, chain): the record as it goes to disk, and its payload crc for the next one."""
     sources = b"".join([_source.pack(s.key, s.account, s.count, s.size) for s in record.sources])
     lengths = _lengths.pack(len(sources), len(record.commands))
-    payload = b"".join((lengths, sources, record.commands, record.events))
-    assert len(payload) <= RECORD_BYTES_MAX
-    chain = zlib.crc32(payload, chain)
+    parts = (lengths, sources, record.commands, record.events)
+    size = 0
+    for part in parts:
+        size += len(part)
+        chain = zlib.crc32(part, chain)
+    assert size <= RECORD_BYTES_MAX
     head = _record.pack(
         RECORD_MAGIC,
-        len(payload),
+        size,
         record.first_seq,
         record.count,
         record.event_count,
@@ -121,7 +124,7 @@ def pack_record(record, chain):
         record.time_ns,
         chain,
     )
-    return b"".join((head, _crc.pack(zlib.crc32(head)), payload, FOOTER)), chain
+    return b"".join((head, _crc.pack(zlib.crc32(head)), *parts, FOOTER)), chain
 
 
 def _header_at(buffer, position):
