@@ -45,7 +45,7 @@ install_interpreter() {
     say "installing $packages by apt"
     # shellcheck disable=SC2086  # packages are words
     { "${as_root[@]}" apt-get update -qq \
-        && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $packages; } >&2
+        && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $packages; } >/dev/null
 }
 
 # sys.version of an interpreter; a venv whose base was removed or upgraded has none, or another.
