@@ -181,13 +181,16 @@ _scratch = bytearray(FIXED_FRAME_BYTES_MAX)
 
 
 def encode(message):
-    """-> the frame, length included. Raises ValueError for a field that does not fit its type."""
+    """-> the frame, length included. Raises ValueError for a field of a wrong type, or that does not fit it.
+
+    For the sake of speed a negative u8 is not seen here; who reads it refuses it.
+    """
     write = WRITERS[message.TYPE]
     if write is None:
         return _write_any(message)
     try:
         return bytes(_scratch[: write(_scratch, 0, message)])
-    except struct.error as error:
+    except (struct.error, AttributeError) as error:  # AttributeError: a number where text is due
         raise ValueError("%r: %s" % (message, error)) from None
 
 
