@@ -123,14 +123,15 @@ class Journal:
         """-> RecordCursor from a record at or before the first event after event_seq, or None where the journal no
         longer holds it. The caller passes over what is before."""
         place = bisect.bisect_right(self._index, (event_seq + 1, "\x7f", 0)) - 1
-        if place >= 0:
-            _, path, offset = self._index[place]
-            if os.path.exists(path):
+        try:
+            if place >= 0:
+                _, path, offset = self._index[place]
                 return RecordCursor(path, offset)
+            for path in reversed(segment_paths(self.directory)):
+                if read_header(path).first_event_seq <= event_seq + 1:
+                    return RecordCursor(path)
+        except FileNotFoundError:  # pruned, perhaps this very moment
             return None
-        for path in reversed(segment_paths(self.directory)):
-            if read_header(path).first_event_seq <= event_seq + 1:
-                return RecordCursor(path)
         return None
 
     # --- segments ----------------------------------------------------------------------------------------------------

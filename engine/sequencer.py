@@ -10,7 +10,8 @@ import attrs
 
 from protocol import codec
 from protocol.codec import FIXED_FRAME_BYTES_MAX, WRITERS
-from protocol.framing import LENGTH_BYTES, FrameReader
+from protocol.content import record_commands, split_frames
+from protocol.framing import LENGTH_BYTES
 from protocol.records import Record, Source
 
 BUFFER_BYTES_AT_FIRST = 1 << 20  # for the events of a batch; doubled as needed
@@ -160,30 +161,6 @@ class Sequencer:
             self.count += 1
             self._apply(source.key, command)
             yield command
-
-
-def record_commands(record):
-    """Yields (source, command) of each command in a journal record, the account filled in as it was."""
-    commands = record.commands
-    position = 0
-    for source in record.sources:
-        stop = position + source.size
-        buffer, ends = FrameReader().feed(commands[position:stop])
-        assert len(ends) == source.count
-        start = 0
-        for end in ends:
-            command = codec.decode(buffer, start + LENGTH_BYTES, end)
-            if command.account == 0:
-                command.account = source.account
-            yield source, command
-            start = end
-        position = stop
-
-
-def split_frames(data):
-    """-> [frame, ...], lengths included, of whole frames one after another."""
-    _, ends = FrameReader().feed(data)
-    return [data[start:end] for start, end in zip([0] + ends, ends)]
 
 
 def _divergence(record, events, ends):

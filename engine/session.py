@@ -248,6 +248,9 @@ class Session(asyncio.Protocol):
                 return  # resume_writing() calls again
             record = self._cursor.next()
             if record is None:
+                if self._cursor.next_event_seq <= self.server.durable_event_seq:
+                    self.close(Code.RESUME_UNAVAILABLE, "the journal was pruned meanwhile")
+                    return
                 self._cursor.close()
                 self._cursor = None
                 self._become_live()

@@ -3,6 +3,7 @@
     magic | format | rules | venue | seq | event seq | time_ns | state length | SHA-256 of all before and the state | state
 """
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -60,7 +61,8 @@ def write_snapshot(directory, disk, venue_id, exchange, event_seq, time_ns):
         disk.close(fd)
     disk.rename(temporary, path)
     for old in snapshot_paths(directory)[KEPT:]:
-        disk.remove(old)
+        with contextlib.suppress(FileNotFoundError):  # core and replica may both be at it
+            disk.remove(old)
     return path
 
 

@@ -12,6 +12,7 @@ from protocol.records import (
     CLEAN,
     CORRUPT,
     RECORD_HEADER_BYTES,
+    SECTOR_BYTES,
     SEGMENT_HEADER_BYTES,
     TORN,
     classify_end,
@@ -34,10 +35,23 @@ def segment_paths(directory):
     return [os.path.join(directory, name) for name in names]
 
 
+def first_seq_of(path):
+    """The first command of a segment, by its name; raises JournalCorrupt for a name that is none."""
+    name = os.path.basename(path)[: -len(SEGMENT_SUFFIX)]
+    if not name.isdecimal():
+        raise JournalCorrupt(path, 0, "is no segment's name")
+    return int(name)
+
+
 def read_header(path):
     """-> SegmentHeader of a segment file; raises JournalCorrupt."""
     with open(path, "rb") as file:
         return read_segment_header(file.read(SEGMENT_HEADER_BYTES), path)
+
+
+def _read_from(file, offset):
+    file.seek(offset)
+    return file.read()
 
 
 @attrs.define
@@ -59,8 +73,9 @@ class JournalReader:
     """Iterates over (path, offset, Record) from the segment that holds `from_seq` to the end; then `end` is set.
 
     Records before from_seq in that first segment are read and checked, but not given. Holds one segment in memory.
-    Raises JournalCorrupt with file and offset at the first byte that no core wrote, at a missing segment, and where
-    `from_seq` is older than what is kept.
+    A core may be writing meanwhile: the end is then somewhere near the newest record, and torn where a write was under
+    way. Raises JournalCorrupt with file and offset at the first byte that no core wrote, at a missing segment, and
+    where `from_seq` is older than what is kept.
     """
 
     def __init__(self, directory, from_seq=1):
@@ -70,48 +85,61 @@ class JournalReader:
 
     def __iter__(self):
         paths = segment_paths(self.directory)
-        headers = [read_header(path) for path in paths]
         if not paths:
             if self.from_seq > 1:
                 raise JournalCorrupt(self.directory, 0, "no segment, but commands from %d are needed" % self.from_seq)
             self.end = End("", 0, CLEAN, "no segment", 0, 1, 1, 0, 0)
             return
-        first = self._first_segment(paths, headers)
-        header = headers[first]
-        chain, seq, event_seq = header.chain, header.first_seq, header.first_event_seq
-        for index in range(first, len(paths)):
-            path, header = paths[index], headers[index]
-            self._check_header(path, header, headers[first], seq, event_seq, chain)
-            is_last = index == len(paths) - 1
+        paths = self._from_first_segment(paths)
+        previous = None
+        chain = seq = event_seq = 0
+        for path in paths:
+            header = read_header(path)
+            if previous is None:
+                chain, seq, event_seq = header.chain, header.first_seq, header.first_event_seq
+            self._check_header(path, header, previous or header, seq, event_seq, chain)
+            previous = header
             with open(path, "rb") as file:
+                base = 0  # where in the file the buffer starts
                 buffer = file.read()
-            offset = SEGMENT_HEADER_BYTES
-            while True:
-                found = read_record(buffer, offset, chain)
-                if found is None:
-                    break
-                record, next_offset, chain = found
-                if record.first_seq != seq or record.first_event_seq != event_seq:
-                    raise JournalCorrupt(path, offset, "command %d stands where %d should" % (record.first_seq, seq))
-                seq, event_seq = record.next_seq, record.next_event_seq
-                if seq > self.from_seq:
-                    yield path, offset, record
-                offset = next_offset
-            kind, why = classify_end(buffer, offset)
-            if kind == CORRUPT or (kind == TORN and not is_last):
+                offset = SEGMENT_HEADER_BYTES
+                while True:
+                    found = read_record(buffer, offset - base, chain)
+                    if found is None:
+                        # A core may be writing: what was read first can be older than what was read last. Reading
+                        # again shows at least all that stood there when the first reading was done.
+                        base = offset // SECTOR_BYTES * SECTOR_BYTES
+                        latest = _read_from(file, base)
+                        if buffer[len(buffer) - len(latest) :] != latest:
+                            buffer = latest
+                            continue
+                        buffer = latest
+                        break
+                    record, next_position, chain = found
+                    if record.first_seq != seq or record.first_event_seq != event_seq:
+                        raise JournalCorrupt(
+                            path, offset, "command %d stands where %d should" % (record.first_seq, seq)
+                        )
+                    seq, event_seq = record.next_seq, record.next_event_seq
+                    if seq > self.from_seq:
+                        yield path, offset, record
+                    offset = base + next_position
+            kind, why = classify_end(buffer, offset - base)
+            if kind == CORRUPT or (kind == TORN and path != paths[-1]):
                 raise JournalCorrupt(path, offset, why)
         self.end = End(path, offset, kind, why, chain, seq, event_seq, header.venue_id, header.rules_version)
 
-    def _first_segment(self, paths, headers):
-        older = [index for index, header in enumerate(headers) if header.first_seq <= self.from_seq]
+    def _from_first_segment(self, paths):
+        """-> the paths from the one that holds from_seq; by name, so that a damaged header is met in its turn."""
+        older = [index for index, path in enumerate(paths) if first_seq_of(path) <= self.from_seq]
         if not older:
             raise JournalCorrupt(
-                paths[0], 0, "starts at command %d; %d is no longer kept" % (headers[0].first_seq, self.from_seq)
+                paths[0], 0, "starts at command %d; %d is no longer kept" % (first_seq_of(paths[0]), self.from_seq)
             )
-        return older[-1]
+        return paths[older[-1] :]
 
-    def _check_header(self, path, header, first, seq, event_seq, chain):
-        if (header.venue_id, header.rules_version) != (first.venue_id, first.rules_version):
+    def _check_header(self, path, header, previous, seq, event_seq, chain):
+        if (header.venue_id, header.rules_version) != (previous.venue_id, previous.rules_version):
             raise JournalCorrupt(path, 0, "belongs to another venue or other rules")
         if header.first_seq != seq:
             raise JournalCorrupt(
@@ -130,7 +158,10 @@ class RecordCursor:
     def __init__(self, path, offset=SEGMENT_HEADER_BYTES):
         self._file = open(path, "rb")
         self._offset = offset
-        self._next_seq = read_header(path).first_seq
+        header = read_header(path)
+        self._next_seq = header.first_seq
+        #: the event after the last one given: where next() gives None before the end, segments were pruned meanwhile
+        self.next_event_seq = header.first_event_seq
         self._directory = os.path.dirname(path)
 
     def next(self):
@@ -144,12 +175,17 @@ class RecordCursor:
                 record, _, _ = read_record(data, 0, None)
                 self._offset += size
                 self._next_seq = record.next_seq
+                self.next_event_seq = record.next_event_seq
                 return record
             following = segment_path(self._directory, self._next_seq)
-            if following == self._file.name or not os.path.exists(following):
+            if following == self._file.name:
+                return None
+            try:
+                file = open(following, "rb")
+            except FileNotFoundError:
                 return None
             self.close()
-            self._file = open(following, "rb")
+            self._file = file
             self._offset = SEGMENT_HEADER_BYTES
 
     def close(self):
