@@ -30,7 +30,7 @@ test-cpython: ## Run the whole suite under CPython
 bench: ## Run the benchmarks in perf/ under both interpreters
 	@tools/bootstrap.sh pypy core bench
 	@tools/bootstrap.sh cpython core bench
-	@set -e; for file in perf/bench_*.py; do for python in $(PYPY) $(CPYTHON); do \
+	@set -e; for file in $(wildcard perf/bench_*.py); do for python in $(PYPY) $(CPYTHON); do \
 		echo "== $$file: $$python"; PYTHONPATH=. $$python $$file $(ARGS); done; done
 
 check: ## Lint, format, types, and the architecture test
