@@ -119,7 +119,7 @@ async def _serve(config):
     metrics = None
     if config.metrics_port >= 0:
         metrics = await serve_metrics(loop, server, config.host, config.metrics_port)
-    server.start_timers()
+    server.start()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)

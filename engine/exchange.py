@@ -51,15 +51,14 @@ class Exchange:
         self.orders = Orders(order_slots)
         self.books = {}  # instrument number -> Book, in order of definition
         self.symbols = {}  # symbol -> instrument number
-        self._handlers = {
-            PlaceOrder: self._place,
-            CancelOrder: self._cancel,
-            AmendOrder: self._amend,
-            CancelAll: self._cancel_all,
-            DefineInstrument: self._define_instrument,
-            SetInstrumentState: self._set_instrument_state,
-            Tick: self._tick,
-        }
+        self._handlers = [None] * 128  # by type number
+        self._handlers[PlaceOrder.TYPE] = self._place
+        self._handlers[CancelOrder.TYPE] = self._cancel
+        self._handlers[AmendOrder.TYPE] = self._amend
+        self._handlers[CancelAll.TYPE] = self._cancel_all
+        self._handlers[DefineInstrument.TYPE] = self._define_instrument
+        self._handlers[SetInstrumentState.TYPE] = self._set_instrument_state
+        self._handlers[Tick.TYPE] = self._tick
 
     def apply(self, seq, now_ns, command):
         """Decide one command. -> list of events, at least one (save for Tick), envelope fields not yet stamped.
@@ -70,7 +69,7 @@ class Exchange:
         assert seq == self.seq + 1, (seq, self.seq)
         self.seq = seq
         events = []
-        self._handlers[type(command)](command, events)
+        self._handlers[command.TYPE](command, events)
         return events
 
     # --- place -------------------------------------------------------------------------------------------------------

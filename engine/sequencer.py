@@ -61,29 +61,29 @@ class Sequencer:
         self._address = -1
         self._sources = []
         self._commands = []
-        # the run of commands being collected: bytes [_run_start, _run_end) of _run_buffer
-        self._run_buffer = b""
-        self._run_start = 0
-        self._run_end = 0
-        self._run_count = 0
-        self._run_key = 0
-        self._run_account = 0
 
     def submit(self, key, account, buffer, start, end, command):
         """Apply one command; its frame, length included, is buffer[start:end] and came from this key's session."""
-        if start != self._run_end or buffer is not self._run_buffer or key != self._run_key:
-            self._end_run()
-            self._run_buffer = buffer
-            self._run_start = start
-            self._run_key = key
-            self._run_account = account
-        self._run_end = end
-        self._run_count += 1
+        self.apply(key, command)
+        self.add_source(key, account, buffer[start:end], 1)
+
+    def apply(self, key, command):
+        """Apply one command of the batch; add_source() has to follow before take()."""
         if self.count == 0:
             self.time_ns = max(self.time_ns, self._now_ns())
             self.events = []
         self.count += 1
         self._apply(key, command)
+
+    def add_source(self, key, account, frames, count):
+        """The last `count` commands applied came as `frames` from the session of this key."""
+        self._commands.append(frames)
+        sources = self._sources
+        if sources and sources[-1].key == key:
+            sources[-1].count += count
+            sources[-1].size += len(frames)
+        else:
+            sources.append(Source(key, account, count, len(frames)))
 
     def _apply(self, key, command):
         """The events of one command: stamped, encoded, addressed."""
@@ -118,16 +118,8 @@ class Sequencer:
     def _taken_events(self):
         return memoryview(self._buffer)[: self._end].tobytes()
 
-    def _end_run(self):
-        if self._run_count:
-            data = self._run_buffer[self._run_start : self._run_end]
-            self._commands.append(data)
-            self._sources.append(Source(self._run_key, self._run_account, self._run_count, len(data)))
-            self._run_count = 0
-
     def take(self):
         """-> the Batch since the last take (count > 0), to be journaled and then delivered."""
-        self._end_run()
         record = Record(
             self.exchange.seq - self.count + 1,
             self.count,

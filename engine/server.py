@@ -10,7 +10,7 @@ import logging
 from engine.feed import Feed
 from engine.metrics import Metrics
 from engine.queries import answer
-from engine.session import SILENT_HEARTBEATS_MAX, Session
+from engine.session import BATCH_COMMANDS_MAX, SILENT_HEARTBEATS_MAX, Session
 from engine.snapshot import state_hash
 from protocol import codec
 from protocol.login import TRADER, TRUSTED
@@ -26,7 +26,6 @@ from protocol.messages import (
     Tick,
 )
 
-BATCH_COMMANDS_MAX = 4096  # a turn of the loop that brings more is flushed in between
 CONNECTIONS_MAX = 4096
 LOGIN_SECONDS = 5
 HEARTBEAT_NS = 5_000_000_000
@@ -80,7 +79,9 @@ class Server:
         self._listeners.append(listener)
         return listener.sockets[0].getsockname()[1]
 
-    def start_timers(self):
+    def start(self):
+        """From now on time passes, and an exception that nobody expected stops the core."""
+        self.loop.set_exception_handler(lambda loop, context: self._unexpected(context))
         self._every(self.heartbeat_ns // 1_000_000 * 0.001, self._heartbeats)
         if self.durability == Durability.WRITE:
             self._every(WRITE_SYNC_SECONDS, self._sync_beside)
@@ -110,37 +111,48 @@ class Server:
         while self.connections:
             await asyncio.sleep(0.01)
 
+    def _unexpected(self, context):
+        """A broken invariant, say: the state may be half changed, and starting again is the recovery."""
+        error = context.get("exception")
+        if error is None or isinstance(error, OSError):  # a connection's trouble
+            log.warning("%s: %s", context.get("message"), error)
+        else:
+            log.critical("unexpected: %s", context.get("message"), exc_info=error)
+            self.fail(error)
+
     def fail(self, error):
-        """The journal is in an unknown state: what is not yet said must never be said."""
+        """State or journal are unknown: what is not yet said must never be said."""
         if self.failure is None:
             self.failure = error
-            log.critical("the journal failed, stopping: %s", error)
+            log.critical("stopping: %r", error)
             for session in list(self.connections):
                 session.transport.abort()
             self.failed.set_result(error)
 
     # --- from sessions -----------------------------------------------------------------------------------------------
 
-    def submit(self, key, account, buffer, start, end, command):
-        """One command frame, buffer[start:end]; its events follow the flush at the end of this turn of the loop."""
-        self.sequencer.submit(key, account, buffer, start, end, command)
-        if not self._flush_is_due:
-            self._flush_is_due = True
-            self.loop.call_soon(self.flush)
-        elif self.sequencer.count >= BATCH_COMMANDS_MAX:
+    def submitted(self, session, frames, count):
+        """The session has had `count` commands applied; their events follow the flush at the end of this turn."""
+        self.sequencer.add_source(session.key, session.account, frames, count)
+        self._flush_soon()
+        if self.sequencer.count >= BATCH_COMMANDS_MAX:
             self._flush_commands()
 
     def submit_own(self, key, account, command):
         """A command of the core itself."""
         frame = codec.encode(command)
-        self.submit(key, account, frame, 0, len(frame), command)
+        self.sequencer.submit(key, account, frame, 0, len(frame), command)
+        self._flush_soon()
+
+    def _flush_soon(self):
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            self.loop.call_soon(self.flush)
 
     def hold(self, session, frames):
         """Send after the flush: an answer must not tell of a command that is not yet durable."""
         self._held.append((session, frames))
-        if not self._flush_is_due:
-            self._flush_is_due = True
-            self.loop.call_soon(self.flush)
+        self._flush_soon()
 
     def query(self, session, message):
         if type(message) is QueryStatistics:

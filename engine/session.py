@@ -11,11 +11,11 @@ from protocol.errors import FieldError, ProtocolError
 from protocol.framing import LENGTH_BYTES, FrameReader
 from protocol.login import TRUSTED, ServerLogin
 from protocol.messages import (
+    MESSAGES,
     RESUME_NOTHING,
     AmendOrder,
     CancelAll,
     CancelOrder,
-    CancelReason,
     Code,
     DefineInstrument,
     Heartbeat,
@@ -32,6 +32,7 @@ from protocol.messages import (
     Unsubscribed,
 )
 
+BATCH_COMMANDS_MAX = 4096  # a turn of the loop that brings more is flushed in between
 OUTBOUND_BYTES_HIGH = 1 << 20  # unsent: stop reading from this peer until it has taken some
 OUTBOUND_BYTES_MAX = 16 << 20  # unsent: close as a slow consumer
 SUBSCRIPTIONS_MAX = 256
@@ -39,9 +40,11 @@ CLOSE_SECONDS = 5  # for a closed peer to take what is unsent, before the connec
 CATCH_UP_RECORDS = 64  # read from the journal in one turn of the loop
 SILENT_HEARTBEATS_MAX = 3
 
-#: What a session may send, by role.
-TRADER_COMMANDS = {PlaceOrder: True, CancelOrder: True, AmendOrder: True, CancelAll: True}
-TRUSTED_COMMANDS = {DefineInstrument: True, SetInstrumentState: True, **TRADER_COMMANDS}
+#: What a session may send, by role: for each message type number, whether it is a command of theirs.
+TRADER_COMMANDS = [MESSAGES.get(n) in (PlaceOrder, CancelOrder, AmendOrder, CancelAll) for n in range(128)]
+TRUSTED_COMMANDS = [
+    TRADER_COMMANDS[n] or MESSAGES.get(n) in (DefineInstrument, SetInstrumentState) for n in range(128)
+]
 
 
 class Session(asyncio.Protocol):
@@ -49,7 +52,7 @@ class Session(asyncio.Protocol):
         self.server = server
         self.role = role
         self.is_trusted = role == TRUSTED
-        self.commands = TRUSTED_COMMANDS if self.is_trusted else TRADER_COMMANDS
+        self.allowed = TRUSTED_COMMANDS if self.is_trusted else TRADER_COMMANDS
         self.key = 0
         self.account = 0
         self.is_open = False  # logged in, and not closed
@@ -133,81 +136,113 @@ class Session(asyncio.Protocol):
         buffer, ends = self._reader.feed(data)
         try:
             start = 0
-            for end in ends:
-                if self.is_open:
-                    self._receive(buffer, start, end)
-                else:
-                    self._receive_login(codec.decode(buffer, start + LENGTH_BYTES, end))
-                if self.is_closing:
-                    return
-                start = end
+            if not self.is_open:
+                start, ends = self._log_in(buffer, ends)
+            if ends and not self.is_closing:
+                self._receive(buffer, start, ends)
             if self._reader.error is not None:
                 raise self._reader.error
         except ProtocolError as error:
             self.close(error.code, error.text)
-        except FieldError as error:  # in a login
-            self.close(Code.LOGIN_REQUIRED, str(error))
 
-    def _receive(self, buffer, start, end):
+    def _receive(self, buffer, start, ends):
+        """Frames of an open session. Commands that came one after another are journaled as one run of bytes."""
         server = self.server
-        try:
-            command = codec.decode(buffer, start + LENGTH_BYTES, end)
-        except FieldError as error:
-            self._refuse(error.request_id, error.code, error.text)
-            return
-        if type(command) not in self.commands:
-            self._receive_other(command)
-            return
-        if not self._may_act(command):
-            self._refuse(command.request_id, Code.NOT_ALLOWED, "not for account %d" % command.account)
-        elif not server.takes_commands:
-            self._refuse(command.request_id, Code.JOURNAL_FULL, "the journal's disk is full")
-        else:
-            server.submit(self.key, self.account, buffer, start, end, command)
+        sequencer = server.sequencer
+        allowed = self.allowed
+        account = self.account
+        run_start = start
+        run_count = 0
+        for end in ends:
+            command = problem = None
+            try:
+                command = codec.decode(buffer, start + LENGTH_BYTES, end)
+            except (FieldError, ProtocolError) as error:
+                problem = error
+            if command is not None and allowed[command.TYPE] and server.takes_commands:
+                if command.account == 0:
+                    command.account = account
+                if command.account == account or self.is_trusted:
+                    sequencer.apply(self.key, command)
+                    run_count += 1
+                    start = end
+                    if run_count < BATCH_COMMANDS_MAX:
+                        continue
+                    command = None
+            # the run ends here: what came is no command, or not one to take, or the batch is full
+            if run_count:
+                server.submitted(self, buffer[run_start:start], run_count)
+                run_count = 0
+            run_start = start = end
+            if problem is not None:
+                self._refuse(problem)
+            elif command is not None and not self.is_closing:
+                self._receive_other(command)
+            if self.is_closing:
+                return
+        if run_count:
+            server.submitted(self, buffer[run_start:start], run_count)
 
-    def _may_act(self, command):
-        """False for another's account; fills in the account that a trader need not name."""
-        if type(command) is CancelAll and command.reason != CancelReason.USER_ALL:
-            return False
-        if self.is_trusted or command.account == self.account:
-            return True
-        if command.account:
-            return False
-        command.account = self.account
-        return True
+    def _refuse(self, problem):
+        """A field is the sender's mistake; what is no message at all ends the session."""
+        if type(problem) is ProtocolError:
+            raise problem
+        self._answer(Refused(problem.code, problem.text[:200], request_id=problem.request_id))
+
+    def _refuse_request(self, message, code, text):
+        self._answer(Refused(code, text, request_id=message.request_id))
+
+    def _answer(self, message):
+        self.server.hold(self, codec.encode(message))
 
     def _receive_other(self, message):
         kind = type(message)
         if kind is Heartbeat:
             return
         if isinstance(message, Query):
-            if kind is QueryStatistics and not self.is_trusted or not self._may_act(message):
-                self._refuse(message.request_id, Code.NOT_ALLOWED, "not for this session")
+            message.account = message.account or self.account
+            if not self.is_trusted and (kind is QueryStatistics or message.account != self.account):
+                self._refuse_request(message, Code.NOT_ALLOWED, "%s is not for this session" % kind.__name__)
             else:
                 self.server.query(self, message)
+        elif self.allowed[message.TYPE]:
+            if self.server.takes_commands:
+                self._refuse_request(message, Code.NOT_ALLOWED, "not for account %d" % message.account)
+            else:
+                self._refuse_request(message, Code.JOURNAL_FULL, "the journal's disk is full")
         elif kind is Subscribe:
             self._subscribe(message)
         elif kind is Unsubscribe:
             if self.subscriptions.pop(message.instrument, False):
                 self.server.unsubscribe(self, message.instrument)
-            self.server.hold(self, codec.encode(Unsubscribed(message.instrument, request_id=message.request_id)))
+            self._answer(Unsubscribed(message.instrument, request_id=message.request_id))
         elif kind is Logout:
             self.close(Code.LOGOUT, "")
         else:
-            self._refuse(message.request_id, Code.NOT_ALLOWED, "%s is not for this session to send" % kind.__name__)
+            self._refuse_request(message, Code.NOT_ALLOWED, "%s is not for this session to send" % kind.__name__)
 
     def _subscribe(self, message):
         if message.instrument not in self.server.sequencer.exchange.books:
-            self._refuse(message.request_id, Code.UNKNOWN_INSTRUMENT, "no instrument %d" % message.instrument)
+            self._refuse_request(message, Code.UNKNOWN_INSTRUMENT, "no instrument %d" % message.instrument)
         elif len(self.subscriptions) >= SUBSCRIPTIONS_MAX:
-            self._refuse(message.request_id, Code.TOO_MANY_SUBSCRIPTIONS, "at most %d" % SUBSCRIPTIONS_MAX)
+            self._refuse_request(message, Code.TOO_MANY_SUBSCRIPTIONS, "at most %d" % SUBSCRIPTIONS_MAX)
         else:
             self.server.subscribe(self, message)
 
-    def _refuse(self, request_id, code, text):
-        self.server.hold(self, codec.encode(Refused(code, text[:200], request_id=request_id)))
-
     # --- login and resume --------------------------------------------------------------------------------------------
+
+    def _log_in(self, buffer, ends):
+        """Frames of a session that is not open. -> (start, ends) of what is left once it is."""
+        start = 0
+        for index, end in enumerate(ends):
+            try:
+                self._receive_login(codec.decode(buffer, start + LENGTH_BYTES, end))
+            except FieldError as error:
+                raise ProtocolError(Code.LOGIN_REQUIRED, str(error)) from None
+            start = end
+            if self.is_open or self.is_closing:
+                return start, ends[index + 1 :]
+        return start, []
 
     def _receive_login(self, message):
         for reply in self._login.receive(message):
@@ -278,7 +313,7 @@ class Session(asyncio.Protocol):
 
     def _become_live(self):
         self.is_live = True
-        self.server.hold(self, codec.encode(Resumed(self.server.durable_event_seq)))
+        self._answer(Resumed(self.server.durable_event_seq))
 
 
 # [length, array header, type, request_id, event_seq, time_ns, key, account, ...] at our fixed widths
