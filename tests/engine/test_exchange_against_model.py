@@ -1,0 +1,124 @@
+"""Whatever the commands: the exchange says and holds what the naive model says and holds, and keeps its invariants."""
+
+import random
+
+import msgpack
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine import snapshot
+from engine.exchange import Exchange
+from protocol.messages import CODES, Code, CommandRejected, OrderAccepted, Side, Tick
+from tests.commands import definitions, next_command
+from tests.model import Model
+
+COLUMNS = ("order_id", "account", "instrument", "side", "post_only", "price", "quantity", "open_quantity")
+
+
+class Pair:
+    """An exchange and a model given the same commands, compared after each."""
+
+    def __init__(self, slots_max=2**22 - 1):
+        self.exchange = Exchange(order_slots=1)  # every growth of the lists is met early
+        self.model = Model(slots_max)
+        self.seq = 0
+        self.order_ids = []  # (account, order id) of all orders there ever were
+        self.codes = []  # of all rejects
+        for command in definitions():
+            self.apply(command)
+
+    def apply(self, command):
+        self.seq += 1
+        before = snapshot.state_hash(self.exchange)
+        expected = self.model.apply(self.seq, self.seq, command)
+        events = self.exchange.apply(self.seq, self.seq, command)
+        assert events == expected
+        assert open_orders(self.exchange) == open_orders_of_model(self.model)
+        assert depths(self.exchange) == depths_of_model(self.model)
+        self.exchange.check()
+        if isinstance(command, Tick):
+            assert events == []
+        elif isinstance(events[0], CommandRejected):
+            assert len(events) == 1 and snapshot.state_hash(self.exchange) == before
+            self.codes.append(events[0].code)
+        elif isinstance(events[0], OrderAccepted):
+            self.order_ids.append((events[0].account, events[0].order_id))
+
+    def apply_any(self, random):
+        open_orders = [(order.account, order.order_id) for order in self.model.orders]
+        self.apply(next_command(random, open_orders, self.order_ids))
+
+    def restart(self):
+        """Go on with what a snapshot holds: the way through bytes, and back."""
+        state = msgpack.packb(snapshot.dump(self.exchange))
+        restored = snapshot.load(self.seq, msgpack.unpackb(state))
+        assert snapshot.state_hash(restored) == snapshot.state_hash(self.exchange)
+        self.exchange = restored
+
+
+def open_orders(exchange):
+    orders = exchange.orders
+    return [
+        tuple([getattr(orders, column)[slot] for column in COLUMNS] + [orders.client_order_id[slot]])
+        for book in exchange.books.values()
+        for half in (book.bids, book.asks)
+        for slot in half.slots()
+    ]
+
+
+def open_orders_of_model(model):
+    return [
+        tuple([getattr(order, column) for column in COLUMNS] + [order.client_order_id])
+        for instrument in model.markets
+        for side in (Side.BUY, Side.SELL)
+        for order in model.queue(instrument, side)
+    ]
+
+
+def depths(exchange):
+    books = [half for book in exchange.books.values() for half in (book.bids, book.asks)]
+    return [(half.depth(100), half.best_price(), half.open_quantity) for half in books]
+
+
+def depths_of_model(model):
+    found = []
+    for instrument in model.markets:
+        for side in (Side.BUY, Side.SELL):
+            queue = model.queue(instrument, side)
+            levels = []
+            for price in dict.fromkeys(order.price for order in queue):
+                quantities = [order.open_quantity for order in queue if order.price == price]
+                levels.append((price, sum(quantities), len(quantities)))
+            best = queue[0].price if queue else 0
+            found.append((levels, best, sum(order.open_quantity for order in queue)))
+    return found
+
+
+@given(st.randoms(note_method_calls=False), st.integers(1, 60))
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example])
+def test_commands_in_any_order_give_the_events_and_the_books_of_the_model(randomness, count):
+    pair = Pair()
+    for _ in range(count):
+        pair.apply_any(randomness)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_run_gives_the_events_and_the_books_of_the_model_across_restarts(seed):
+    randomness = random.Random(seed)
+    pair = Pair()
+    for count in range(3_000):
+        pair.apply_any(randomness)
+        if count % 97 == 0:
+            pair.restart()
+
+
+def test_a_run_in_a_venue_that_is_mostly_full_gives_the_events_and_the_books_of_the_model(monkeypatch):
+    monkeypatch.setattr("engine.orders.SLOTS_MAX", 20)
+    randomness = random.Random(5)
+    pair = Pair(slots_max=20)
+    for _ in range(8_000):
+        pair.apply_any(randomness)
+    # The venue was full, and the crowd found every other reason to be rejected but a full book (see test_exchange.py).
+    of_the_exchange = [code for code in CODES if code < Code.UNKNOWN_MESSAGE_TYPE]
+    assert [CODES[code] for code in of_the_exchange if code not in pair.codes] == ["book_full"]
