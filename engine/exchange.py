@@ -357,7 +357,7 @@ class Exchange:
                 return Code.INSTRUMENT_POST_ONLY
             if orders.post_only[slot]:
                 return Code.POST_ONLY_WOULD_MATCH
-        if book.side(side).open_quantity + quantity > NOTIONAL_MAX:
+        if book.side(side).open_quantity + quantity - orders.quantity[slot] > NOTIONAL_MAX:
             return Code.BOOK_FULL
         return 0
 
