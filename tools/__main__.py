@@ -15,6 +15,9 @@ INTERRUPTED = 130  # what shells report for a process ended by Ctrl-C
 
 #: command -> (module, one line of help). To add a command, add a line.
 COMMANDS = {
+    "journal": ("tools.journal", "inspect, verify, replay, prune and mend a journal"),
+    "keys": ("tools.keys", "make, list and revoke API keys"),
+    "load": ("tools.load.command", "put a core under load: throughput or latency"),
     "match": ("tools.match", "run a file of orders through an in-process exchange and write every event"),
 }
 

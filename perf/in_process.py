@@ -1,0 +1,167 @@
+"""Commands a second inside one process, no socket and no disk: applied, stamped, encoded, taken in batches.
+
+The flow is made and written to a file by one process and read by another, so that the first round there is truly cold
+(the JIT has seen nothing of the exchange); every round starts with an empty exchange and the same commands.
+"""
+
+import argparse
+import gc
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from engine.collector import PYPY_ENVIRONMENT, Collector
+from engine.exchange import Exchange
+from engine.sequencer import Sequencer
+from protocol.codec import decode, encode
+from protocol.framing import LENGTH_BYTES, FrameReader
+from protocol.records import pack_record
+from tools.load.core import ROOT, pinned
+from tools.load.flow import MIXES, definition, generate
+
+KEY, ACCOUNT = 1, 1
+EARLY = 10_000  # commands at the start of the cold round that are told apart
+
+#: what the timed part does -> what that is
+STAGES = {
+    "commands": "prebuilt commands: apply, stamp, encode events, take",
+    "frames": "the same from frames: decode first",
+    "records": "the same from frames, and journal records packed with their checksums",
+}
+
+
+def main():
+    arguments = _arguments()
+    if arguments.frames:
+        print(json.dumps(measure(arguments.frames, arguments.batch, arguments.rounds, arguments.stages)))
+        return
+    result = run(**vars(arguments))
+    if arguments.json:
+        print(json.dumps(result, indent=1))
+    else:
+        for stage, figures in result["stages"].items():
+            print("%-9s %s" % (stage, STAGES[stage]))
+            for name, value in figures.items():
+                print("          %-28s %12s" % (name, "{:,}".format(value)))
+
+
+def _arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--commands", type=int, default=500_000, help="in a round (default %(default)s)")
+    parser.add_argument("--batch", type=int, default=1000, help="commands from take to take (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=9, help="the first is the cold one (default %(default)s)")
+    parser.add_argument("--flow", choices=MIXES, default="mixed")
+    parser.add_argument("--accounts", type=int, default=1)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
+    parser.add_argument("--python", default=sys.executable, metavar="PATH", help="interpreter (default: this)")
+    parser.add_argument("--cpu", type=int, metavar="N", help="processor to pin it to")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--frames", metavar="FILE", help=argparse.SUPPRESS)  # the measuring process
+    return parser.parse_args()
+
+
+def run(commands, batch=1000, rounds=9, flow="mixed", accounts=1, stages=tuple(STAGES), python=sys.executable,
+        cpu=None, **_):  # fmt: skip
+    """Make the flow, measure it in processes of their own, one for each stage. -> results as printed."""
+    made = generate(commands, flow, tuple(range(1, accounts + 1)))
+    result = {"flow": flow, "commands": commands, "events": made.events, "batch": batch, "stages": {}}
+    with tempfile.TemporaryDirectory(prefix="in-process-") as directory:
+        path = os.path.join(directory, "frames")
+        with open(path, "wb") as file:
+            for command in made.commands:
+                file.write(encode(command))
+        for stage in stages:
+            words = [python, "-m", "perf.in_process", "--frames", path, "--batch", str(batch)]
+            words += ["--rounds", str(rounds), "--stages", stage]
+            environment = dict(os.environ, PYTHONPATH=ROOT, **PYPY_ENVIRONMENT)
+            done = subprocess.run(pinned(cpu) + words, env=environment, stdout=subprocess.PIPE, check=True)
+            result["stages"].update(json.loads(done.stdout))
+    return result
+
+
+def measure(path, batch, rounds, stages):
+    """-> {stage: {figure: commands a second}}"""
+    with open(path, "rb") as file:
+        batches = _batches(file.read(), batch)
+    Collector().start()
+    measured = {}
+    for stage in stages:
+        seconds = []
+        for index in range(rounds):
+            early_s, total_s, count = _round(batches, stage)
+            seconds.append(total_s)
+            if index == 0:
+                early = round(EARLY / early_s)
+            gc.collect()
+        measured[stage] = {
+            "cold, first %d" % EARLY: early,
+            "cold round": round(count / seconds[0]),
+            "warm, median round": round(count / statistics.median(seconds[1:])),
+            "warm, best round": round(count / min(seconds[1:])),
+        }
+    return measured
+
+
+def _batches(frames, batch):
+    """-> [(frames of the batch as bytes, end of each, commands)]"""
+    buffer, ends = FrameReader().feed(frames)
+    batches = []
+    for first in range(0, len(ends), batch):
+        start = ends[first - 1] if first else 0
+        batch_ends = ends[first : first + batch]
+        commands = []
+        for end in batch_ends:
+            commands.append(decode(buffer, start + LENGTH_BYTES, end))
+            start = end
+        base = ends[first - 1] if first else 0
+        batches.append((buffer[base : batch_ends[-1]], [end - base for end in batch_ends], commands))
+    return batches
+
+
+def _round(batches, stage):
+    """-> (seconds of the first EARLY commands, seconds of all, number of commands)"""
+    sequencer = Sequencer(Exchange(1 << 17), time.time_ns)
+    frame = encode(definition())
+    sequencer.submit(0, 0, frame, 0, len(frame), definition())
+    sequencer.take()
+    from_frames = stage != "commands"
+    chain = count = 0
+    early_s = 0.0
+    started_s = time.perf_counter()
+    for frames, ends, commands in batches:
+        if from_frames:
+            _submit_frames(sequencer, frames, ends)
+        else:
+            _submit_commands(sequencer, frames, commands)
+        taken = sequencer.take()
+        if stage == "records":
+            _, chain = pack_record(taken.record, chain)
+        count += len(ends)
+        if not early_s and count >= EARLY:
+            early_s = (time.perf_counter() - started_s) * EARLY / count
+    total_s = time.perf_counter() - started_s
+    return early_s or total_s, total_s, count
+
+
+def _submit_commands(sequencer, frames, commands):
+    apply = sequencer.apply
+    for command in commands:
+        apply(KEY, command)
+    sequencer.add_source(KEY, ACCOUNT, frames, len(commands))
+
+
+def _submit_frames(sequencer, frames, ends):
+    apply = sequencer.apply
+    start = 0
+    for end in ends:
+        apply(KEY, decode(frames, start + LENGTH_BYTES, end))
+        start = end
+    sequencer.add_source(KEY, ACCOUNT, frames, len(ends))
+
+
+if __name__ == "__main__":
+    main()

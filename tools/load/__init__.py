@@ -1,0 +1,1 @@
+"""The load generator behind `tools load`; perf/ and the tests use its parts."""
