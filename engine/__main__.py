@@ -91,6 +91,7 @@ def _new_nonce():
 async def _serve(config):
     loop = asyncio.get_running_loop()
     disk = Disk()
+    keys_changed = os.stat(config.keys).st_mtime_ns  # before they are read: a change during recovery is not missed
     keys = load_keys(config.keys)
     os.makedirs(config.journal, exist_ok=True)
     lock = lock_directory(disk, config.journal)
@@ -123,7 +124,7 @@ async def _serve(config):
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    reloading = loop.create_task(_reload_keys(server, config.keys))
+    reloading = loop.create_task(_reload_keys(server, config.keys, keys_changed))
     ready = "ready: traders %s:%d, trusted %s:%d, durability %s"
     log.info(ready, config.host, port, config.host, trusted_port, config.durability)
     await asyncio.wait([loop.create_task(stopping.wait()), server.failed], return_when=asyncio.FIRST_COMPLETED)
@@ -144,9 +145,8 @@ async def _serve(config):
     return 0
 
 
-async def _reload_keys(server, path):
-    """Take a changed keys file; one that cannot be read is left alone, with a note."""
-    changed = os.stat(path).st_mtime_ns
+async def _reload_keys(server, path, changed):
+    """Take a file changed since `changed` (its st_mtime_ns); one that cannot be read is left alone, with a note."""
     while True:
         await asyncio.sleep(KEYS_RELOAD_SECONDS)
         try:
