@@ -5,7 +5,7 @@ session messages are neither. Prices, quantities and times are plain ints: price
 quantity in units of 10^-quantity_scale, times in nanoseconds since 1970 UTC.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -192,6 +192,7 @@ RESUME_NOTHING = -1
 class Message:
     """What all messages share. `request_id` is the client's, echoed in what answers it; 0 where nothing was asked."""
 
+    TYPE: ClassVar[int]
     request_id: int = _field(I64, default=0, kw_only=True)
 
 
