@@ -186,13 +186,14 @@ def classify_end(buffer, position):
         if rest[:written].startswith(RECORD_MAGIC[:written]):
             return TORN, "the last %d bytes are a part of a record header" % written
         return CORRUPT, "bytes that are no record"
-    following = _find_record(rest, 1)
+    fields = _header_at(rest, 0)
+    # what is inside an intact header's record is a client's to choose, and may look like a record
+    following = _find_record(rest, 1 if fields is None else RECORD_HEADER_BYTES + fields[1])
     if following >= 0:
         return CORRUPT, "a damaged record, with another one %d bytes after it" % following
-    fields = _header_at(rest, 0)
     if fields is None:
-        if not rest[:RECORD_HEADER_BYTES].strip(b"\0"):
-            return TORN, "the last record's first sector was not written"
+        if _is_header_unwritten(buffer, position):
+            return TORN, "a sector with the last record's header was not written"
         return CORRUPT, "a record header that does not match its checksum"
     size = RECORD_HEADER_BYTES + fields[1] + len(FOOTER)
     if written > size:
@@ -211,6 +212,14 @@ def _find_record(buffer, start):
         if start < 0 or _header_at(buffer, start) is not None:
             return start
         start += 1
+
+
+def _is_header_unwritten(buffer, position):
+    """True where a sector that has a part of the header at `position` holds nothing of it but zeros."""
+    boundary = (position // SECTOR_BYTES + 1) * SECTOR_BYTES
+    if not buffer[position:boundary].strip(b"\0"):
+        return True
+    return boundary < position + RECORD_HEADER_BYTES and not buffer[boundary : boundary + SECTOR_BYTES].strip(b"\0")
 
 
 def _has_zero_sector(buffer, position, size):
