@@ -216,7 +216,7 @@ def _unpack(payload):
     try:
         values = msgpack.unpackb(payload, unicode_errors="surrogateescape", strict_map_key=False)
     except (ValueError, RecursionError, TypeError, msgpack.UnpackException) as error:
-        raise ProtocolError(Code.MALFORMED, "not msgpack: %s" % error) from None
+        raise ProtocolError(Code.MALFORMED, "not msgpack: %s" % (str(error) or type(error).__name__)) from None
     if type(values) is not list or len(values) < 2:
         raise ProtocolError(Code.MALFORMED, "not a msgpack array [type, request_id, ...]")
     return values
