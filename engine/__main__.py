@@ -26,6 +26,7 @@ from engine.snapshots import write_snapshot
 from engine.warmup import warm_up
 from protocol.errors import JournalCorrupt
 from protocol.login import TRADER, TRUSTED
+from protocol.messages import Durability
 
 KEYS_RELOAD_SECONDS = 1
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -106,13 +107,14 @@ async def _serve(config):
         time.perf_counter() - started_s,
     )
     venue_id = recovered.venue_id or int.from_bytes(os.urandom(7), "big")
-    journal = Journal(config.journal, disk, recovered.end, venue_id, RULES_VERSION, config.segment_bytes)
+    durability = DURABILITIES[config.durability]
+    is_sync = durability == Durability.SYNC
+    journal = Journal(config.journal, disk, recovered.end, venue_id, RULES_VERSION, config.segment_bytes, is_sync)
     if config.warm_up:
         started_s = time.perf_counter()
         await warm_up(loop, config.journal, config.warm_up, time.time_ns, time.perf_counter, os.urandom, _new_nonce)
         log.info("warmed up with %d commands in %.2f s", config.warm_up, time.perf_counter() - started_s)
     collector = Collector()
-    durability = DURABILITIES[config.durability]
     server = Server(loop, sequencer, journal, keys, durability, _new_nonce, time.perf_counter, collector)
     collector.start()
     port = await server.listen(config.host, config.port, TRADER)
@@ -137,9 +139,7 @@ async def _serve(config):
     if server.failure is not None:
         return EXIT_FAILED
     journal.close()
-    path = write_snapshot(
-        config.journal, disk, venue_id, sequencer.exchange, sequencer.event_seq, sequencer.time_ns
-    )
+    path = write_snapshot(config.journal, disk, venue_id, sequencer.exchange, sequencer.event_seq, sequencer.time_ns)
     log.info("stopped at command %d; snapshot %s", sequencer.exchange.seq, path)
     disk.close(lock)
     return 0

@@ -13,11 +13,11 @@ class Disk:
 
     def write(self, fd, data, offset):
         """Write all of `data` at `offset`; raises OSError, having written an unknown part."""
-        view = memoryview(data)
-        while view:
-            written = os.pwrite(fd, view, offset)
-            view = view[written:]
+        written = os.pwrite(fd, data, offset)
+        while written < len(data):
+            data = data[written:]
             offset += written
+            written = os.pwrite(fd, data, offset)
 
     def sync(self, fd):
         """Return once what was written to an already zeroed part of the file is on the disk; raises OSError."""
@@ -30,6 +30,11 @@ class Disk:
             size = min(ZERO_BYTES, end - start)
             self.write(fd, zeros[:size], start)
             start += size
+        os.fsync(fd)
+
+    def allocate(self, fd, start, end):
+        """Reserve the space of [start, end), which reads as zeros, and sync: later writes there need no space."""
+        os.posix_fallocate(fd, start, end - start)
         os.fsync(fd)
 
     def rename(self, source, target):

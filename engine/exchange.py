@@ -77,9 +77,7 @@ class Exchange:
     def _place(self, command, events):
         code = self._place_problem(command)
         if code:
-            events.append(
-                CommandRejected(command.account, code, command.instrument, 0, command.client_order_id)
-            )
+            events.append(CommandRejected(command.account, code, command.instrument, 0, command.client_order_id))
             return
         orders = self.orders
         book = self.books[command.instrument]
@@ -405,9 +403,7 @@ class Exchange:
             events.append(CommandRejected(command.account, code, command.instrument))
             return
         book.instrument.state = command.state
-        events.append(
-            InstrumentStateChanged(command.account, command.instrument, command.state, command.reason)
-        )
+        events.append(InstrumentStateChanged(command.account, command.instrument, command.state, command.reason))
 
     def _tick(self, command, events):
         """Nothing is due by time yet."""

@@ -18,7 +18,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.commands = Counter("core_commands_total", "Commands applied and journaled", registry=self.registry)
         self.events = Counter("core_events_total", "Events journaled", registry=self.registry)
-        self.journal_bytes = Counter("core_journal_bytes_total", "Bytes appended to the journal", registry=self.registry)
+        self.journal_bytes = Counter(
+            "core_journal_bytes_total", "Bytes appended to the journal", registry=self.registry
+        )
         self.flush_seconds = Histogram(
             "core_flush_seconds",
             "Time to append a batch to the journal and, where durability asks for it, sync it",
@@ -71,7 +73,9 @@ class _MetricsRequest(asyncio.Protocol):
             return
         is_get = self.received.startswith(b"GET /metrics ")
         body = metrics_text(self.server) if is_get else b"GET /metrics\n"
-        head = "HTTP/1.1 %s\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+        head = (
+            "HTTP/1.1 %s\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+        )
         self.transport.write((head % ("200 OK" if is_get else "404 Not Found", len(body))).encode("ascii") + body)
         self.transport.close()
 

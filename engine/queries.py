@@ -84,7 +84,5 @@ def _instruments(exchange):
     rows = []
     for book in exchange.books.values():
         i = book.instrument
-        rows.append(
-            [i.number, i.price_scale, i.quantity_scale, i.tick, i.lot, i.collar_bps, i.state, i.symbol]
-        )
+        rows.append([i.number, i.price_scale, i.quantity_scale, i.tick, i.lot, i.collar_bps, i.state, i.symbol])
     return Instruments(rows)

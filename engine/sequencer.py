@@ -14,7 +14,8 @@ from protocol.content import record_commands, split_frames
 from protocol.framing import LENGTH_BYTES
 from protocol.records import Record, Source
 
-BUFFER_BYTES_AT_FIRST = 1 << 20  # for the events of a batch; doubled as needed
+#: Events are collected in pages: PyPy moves and frees what is below 128 KiB cheaply, and nothing above.
+PAGE_BYTES = 64 << 10
 
 
 class Divergence(Exception):
@@ -33,12 +34,25 @@ class Batch:
     addresses: list  # [account, start, account, start, ...]: from byte `start` of record.events on, that account's
 
     def runs(self):
-        """[(account, frames), ...] in event order; one run holds neighbouring events of one account."""
-        addresses, events = self.addresses, self.record.events
+        """[(account, [bytes, ...]), ...] in event order; one run holds neighbouring events of one account."""
+        addresses, pages = self.addresses, self.record.event_parts
         if len(addresses) == 2:
-            return [(addresses[0], events)]
-        starts = addresses[1::2] + [len(events)]
-        return [(account, events[starts[i] : starts[i + 1]]) for i, account in enumerate(addresses[0::2])]
+            return [(addresses[0], pages)]
+        runs = []
+        page, page_start, page_end = 0, 0, len(pages[0])
+        for place in range(0, len(addresses), 2):
+            start = addresses[place + 1]
+            end = addresses[place + 3] if place + 3 < len(addresses) else sum(map(len, pages))
+            parts = []
+            while start < end:
+                if start == page_end:
+                    page += 1
+                    page_start, page_end = page_end, page_end + len(pages[page])
+                stop = min(end, page_end)
+                parts.append(pages[page][start - page_start : stop - page_start])
+                start = stop
+            runs.append((addresses[place], parts))
+        return runs
 
 
 class Sequencer:
@@ -50,13 +64,15 @@ class Sequencer:
         self.keep_events = False  # True: `events` also holds the batch's event objects, for the public feed
         self.events = []
         self._now_ns = now_ns
-        self._buffer = bytearray(BUFFER_BYTES_AT_FIRST)
+        self._page = bytearray(PAGE_BYTES)
         self._begin()
 
     def _begin(self):
         self.count = 0  # commands in the batch
         self._first_event_seq = self.event_seq + 1
-        self._end = 0  # of the event frames in _buffer
+        self._pages = []  # full ones, as bytes
+        self._pages_bytes = 0
+        self._end = 0  # of the event frames in _page
         self._addresses = []
         self._address = -1
         self._sources = []
@@ -90,7 +106,7 @@ class Sequencer:
         time_ns = self.time_ns
         event_seq = self.event_seq
         end = self._end
-        buffer = self._buffer
+        page = self._page
         address = self._address
         command_account = command.account
         events = self.exchange.apply(self.exchange.seq + 1, time_ns, command)
@@ -105,21 +121,27 @@ class Sequencer:
             if account != address:
                 address = account
                 self._addresses.append(account)
-                self._addresses.append(end)
-            if end + FIXED_FRAME_BYTES_MAX > len(buffer):
-                buffer.extend(bytes(len(buffer)))
-            end = WRITERS[event.TYPE](buffer, end, event)
+                self._addresses.append(self._pages_bytes + end)
+            end = WRITERS[event.TYPE](page, end, event)
+            if end > PAGE_BYTES - FIXED_FRAME_BYTES_MAX:
+                self._end = end
+                self._turn_page()
+                end = 0
         self._address = address
         self.event_seq = event_seq
         self._end = end
         if self.keep_events:
             self.events.extend(events)
 
-    def _taken_events(self):
-        return memoryview(self._buffer)[: self._end].tobytes()
+    def _turn_page(self):
+        if self._end:
+            self._pages.append(memoryview(self._page)[: self._end].tobytes())
+            self._pages_bytes += self._end
+            self._end = 0
 
     def take(self):
         """-> the Batch since the last take (count > 0), to be journaled and then delivered."""
+        self._turn_page()
         record = Record(
             self.exchange.seq - self.count + 1,
             self.count,
@@ -127,8 +149,8 @@ class Sequencer:
             self.event_seq - self._first_event_seq + 1,
             self.time_ns,
             self._sources,
-            b"".join(self._commands),
-            self._taken_events(),
+            self._commands,
+            self._pages,
         )
         batch = Batch(record, self._addresses)
         self._begin()
@@ -141,8 +163,9 @@ class Sequencer:
         self.events = []
         ends = []  # how far the events reached after each command, in bytes
         for _ in self.apply_record(record):
-            ends.append(self._end)
-        events = self._taken_events()
+            ends.append(self._pages_bytes + self._end)
+        self._turn_page()
+        events = b"".join(self._pages)
         if events != record.events or self.event_seq + 1 != record.next_event_seq:
             raise _divergence(record, events, ends)
         self._begin()

@@ -9,11 +9,12 @@ import logging
 
 from engine.feed import Feed
 from engine.metrics import Metrics
+from engine.pieces import pieces
 from engine.queries import answer
 from engine.session import BATCH_COMMANDS_MAX, SILENT_HEARTBEATS_MAX, Session
 from engine.snapshot import state_hash
 from protocol import codec
-from protocol.login import TRADER, TRUSTED
+from protocol.login import TRADER
 from protocol.messages import (
     CODES,
     CancelAll,
@@ -231,24 +232,19 @@ class Server:
             self._refuse_commands()
 
     def _deliver(self, batch):
+        posted = {}  # Session -> [bytes, ...]
         by_account = self._by_account
-        runs = batch.runs()
-        if len(runs) == 1:
-            account, data = runs[0]
-            for session in tuple(by_account.get(account, ())):
-                if session.is_live:
-                    session.send(data)
-        else:
-            outbound = {}
-            for account, data in runs:
-                for session in tuple(by_account.get(account, ())):
+        if by_account:
+            for account, parts in batch.runs():
+                for session in by_account.get(account, ()):
                     if session.is_live:
-                        outbound.setdefault(session, []).append(data)
-            for session, chunks in outbound.items():
-                session.send(b"".join(chunks))
-        for session in list(self._trusted):
+                        posted.setdefault(session, []).extend(parts)
+        for session in self._trusted:
             if session.is_live:
-                session.send(batch.record.events)
+                posted[session] = batch.record.event_parts
+        for session, parts in posted.items():
+            for piece in pieces(parts):
+                session.send(piece)
 
     def _send_feed(self, events):
         for instrument, messages in self.feed.changes(events).items():

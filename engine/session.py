@@ -37,14 +37,13 @@ OUTBOUND_BYTES_HIGH = 1 << 20  # unsent: stop reading from this peer until it ha
 OUTBOUND_BYTES_MAX = 16 << 20  # unsent: close as a slow consumer
 SUBSCRIPTIONS_MAX = 256
 CLOSE_SECONDS = 5  # for a closed peer to take what is unsent, before the connection is cut
+RECEIVE_BYTES_MAX = 64 << 10  # taken from the socket at a time, see sequencer.PAGE_BYTES
 CATCH_UP_RECORDS = 64  # read from the journal in one turn of the loop
 SILENT_HEARTBEATS_MAX = 3
 
 #: What a session may send, by role: for each message type number, whether it is a command of theirs.
 TRADER_COMMANDS = [MESSAGES.get(n) in (PlaceOrder, CancelOrder, AmendOrder, CancelAll) for n in range(128)]
-TRUSTED_COMMANDS = [
-    TRADER_COMMANDS[n] or MESSAGES.get(n) in (DefineInstrument, SetInstrumentState) for n in range(128)
-]
+TRUSTED_COMMANDS = [TRADER_COMMANDS[n] or MESSAGES.get(n) in (DefineInstrument, SetInstrumentState) for n in range(128)]
 
 
 class Session(asyncio.Protocol):
@@ -74,6 +73,7 @@ class Session(asyncio.Protocol):
     def connection_made(self, transport):
         self.transport = transport
         transport.set_write_buffer_limits(high=OUTBOUND_BYTES_HIGH)
+        transport.max_size = RECEIVE_BYTES_MAX  # asyncio's own transports; uvloop's choose for themselves
         server = self.server
         self._login = ServerLogin(server.keys.find, server.new_nonce(), server.keys.pepper, self.role)
         if not server.add_connection(self):
@@ -99,6 +99,8 @@ class Session(asyncio.Protocol):
 
     def send(self, data):
         """Send frames; a peer that has not taken OUTBOUND_BYTES_MAX is closed (it can resume where it was)."""
+        if self.is_closing:
+            return
         self.has_sent = True
         self.transport.write(data)
         if self.transport.get_write_buffer_size() > OUTBOUND_BYTES_MAX:

@@ -5,9 +5,9 @@ import hashlib
 import attrs
 import msgpack
 
+from engine.book import Book
 from engine.exchange import Exchange
 from engine.instruments import Instrument
-from engine.book import Book
 from protocol.messages import Side
 
 

@@ -1,6 +1,6 @@
 """Snapshot files beside the journal: the state after a command, whole or not at all, checked before it is used.
 
-    magic | format | rules | venue | seq | event seq | time_ns | state length | SHA-256 of all before and the state | state
+magic | format | rules | venue | seq | event seq | time_ns | state length | SHA-256 of the rest | state
 """
 
 import contextlib

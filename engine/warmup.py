@@ -49,6 +49,9 @@ class NoDisk:
     def zero(self, fd, start, end):
         pass
 
+    def allocate(self, fd, start, end):
+        pass
+
     def rename(self, source, target):
         pass
 
@@ -104,7 +107,9 @@ class _Trader(asyncio.Protocol):
         offset = self.random.randint(1, 200)
         if chance < 0.45:
             name = "w%d" % self.left if chance < 0.1 else ""
-            return PlaceOrder(0, 1, side, OrderType.LIMIT, TimeInForce.GTC, 0, 100_000 - offset * toward, quantity, name)
+            return PlaceOrder(
+                0, 1, side, OrderType.LIMIT, TimeInForce.GTC, 0, 100_000 - offset * toward, quantity, name
+            )
         if chance < 0.80 and self.open_orders:
             return CancelOrder(0, self.open_orders.pop(self.random.randrange(len(self.open_orders))))
         if chance < 0.84 and self.open_orders:

@@ -92,8 +92,16 @@ class Record:
     event_count: int
     time_ns: int
     sources: list
-    commands: bytes
-    events: bytes
+    command_parts: list  # of bytes; in parts, as large pieces of memory cost more than they are worth
+    event_parts: list
+
+    @property
+    def commands(self):
+        return b"".join(self.command_parts)
+
+    @property
+    def events(self):
+        return b"".join(self.event_parts)
 
     @property
     def next_seq(self):
@@ -105,12 +113,15 @@ class Record:
 
 
 def pack_record(record, chain):
-    """-> (bytes, chain): the record as it goes to disk, and its payload crc for the next one."""
+    """-> (parts, chain): the record as it goes to disk, in pieces of bytes, and its payload crc for the next one."""
     sources = b"".join([_source.pack(s.key, s.account, s.count, s.size) for s in record.sources])
-    lengths = _lengths.pack(len(sources), len(record.commands))
-    parts = (lengths, sources, record.commands, record.events)
+    commands_size = 0
+    for part in record.command_parts:
+        commands_size += len(part)
+    lengths = _lengths.pack(len(sources), commands_size)
+    payload = [lengths, sources, *record.command_parts, *record.event_parts]
     size = 0
-    for part in parts:
+    for part in payload:
         size += len(part)
         chain = zlib.crc32(part, chain)
     assert size <= RECORD_BYTES_MAX
@@ -124,7 +135,7 @@ def pack_record(record, chain):
         record.time_ns,
         chain,
     )
-    return b"".join((head, _crc.pack(zlib.crc32(head)), *parts, FOOTER)), chain
+    return [head, _crc.pack(zlib.crc32(head)), *payload, FOOTER], chain
 
 
 def _header_at(buffer, position):
@@ -164,7 +175,7 @@ def read_record(buffer, position, chain):
     commands_at = _lengths.size + sources_size
     events_at = commands_at + commands_size
     sources = [Source(*_source.unpack_from(payload, at)) for at in range(_lengths.size, commands_at, _source.size)]
-    commands, events = payload[commands_at:events_at], payload[events_at:]
+    commands, events = [payload[commands_at:events_at]], [payload[events_at:]]
     record = Record(first_seq, count, first_event_seq, event_count, time_ns, sources, commands, events)
     return record, end + len(FOOTER), payload_crc
 

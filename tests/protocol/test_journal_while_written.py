@@ -17,7 +17,8 @@ def write_segment(directory, first_seq, count, chain=0):
     data = SegmentHeader(1, 7, first_seq, first_seq, chain).pack()
     offsets = []
     for seq in range(first_seq, first_seq + count):
-        packed, chain = pack_record(Record(seq, 1, seq, 1, seq, [], b"command", b"event" * 20), chain)
+        parts, chain = pack_record(Record(seq, 1, seq, 1, seq, [], [b"command"], [b"event" * 20]), chain)
+        packed = b"".join(parts)
         offsets.append(len(data))
         data += packed
     path = segment_path(str(directory), first_seq)
