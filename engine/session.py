@@ -16,6 +16,7 @@ from protocol.messages import (
     AmendOrder,
     CancelAll,
     CancelOrder,
+    CancelReason,
     Code,
     DefineInstrument,
     Heartbeat,
@@ -164,7 +165,7 @@ class Session(asyncio.Protocol):
             if command is not None and allowed[command.TYPE] and server.takes_commands:
                 if command.account == 0:
                     command.account = account
-                if command.account == account or self.is_trusted:
+                if (command.account == account or self.is_trusted) and not _is_forged(command):
                     sequencer.apply(self.key, command)
                     run_count += 1
                     start = end
@@ -209,7 +210,8 @@ class Session(asyncio.Protocol):
                 self.server.query(self, message)
         elif self.allowed[message.TYPE]:
             if self.server.takes_commands:
-                self._refuse_request(message, Code.NOT_ALLOWED, "not for account %d" % message.account)
+                text = "not for account %d, or for this reason" % message.account
+                self._refuse_request(message, Code.NOT_ALLOWED, text)
             else:
                 self._refuse_request(message, Code.JOURNAL_FULL, "the journal's disk is full")
         elif kind is Subscribe:
@@ -316,6 +318,11 @@ class Session(asyncio.Protocol):
     def _become_live(self):
         self.is_live = True
         self._answer(Resumed(self.server.durable_event_seq))
+
+
+def _is_forged(command):
+    """A cancel may only name the reason that is the client's to name."""
+    return command.TYPE == CancelAll.TYPE and command.reason != CancelReason.USER_ALL
 
 
 # [length, array header, type, request_id, event_seq, time_ns, key, account, ...] at our fixed widths
