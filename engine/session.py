@@ -74,7 +74,8 @@ class Session(asyncio.Protocol):
     def connection_made(self, transport):
         self.transport = transport
         transport.set_write_buffer_limits(high=OUTBOUND_BYTES_HIGH)
-        transport.max_size = RECEIVE_BYTES_MAX  # asyncio's own transports; uvloop's choose for themselves
+        if hasattr(transport, "max_size"):  # asyncio's own; uvloop chooses for itself
+            transport.max_size = RECEIVE_BYTES_MAX
         server = self.server
         self._login = ServerLogin(server.keys.find, server.new_nonce(), server.keys.pepper, self.role)
         if not server.add_connection(self):
