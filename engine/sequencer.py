@@ -36,8 +36,8 @@ class Batch:
     def runs(self):
         """[(account, [bytes, ...]), ...] in event order; one run holds neighbouring events of one account."""
         addresses, pages = self.addresses, self.record.event_parts
-        if len(addresses) == 2:
-            return [(addresses[0], pages)]
+        if len(addresses) <= 2:
+            return [(account, pages) for account in addresses[:1]]  # none for a Tick
         runs = []
         page, page_start, page_end = 0, 0, len(pages[0])
         for place in range(0, len(addresses), 2):
