@@ -77,6 +77,9 @@ class Session(asyncio.Protocol):
         if hasattr(transport, "max_size"):  # asyncio's own; uvloop chooses for itself
             transport.max_size = RECEIVE_BYTES_MAX
         server = self.server
+        if server.failure is not None:
+            transport.abort()
+            return
         self._login = ServerLogin(server.keys.find, server.new_nonce(), server.keys.pepper, self.role)
         if not server.add_connection(self):
             self.close(Code.TOO_MANY_SESSIONS, "at most %d connections" % server.connections_max)
@@ -177,6 +180,8 @@ class Session(asyncio.Protocol):
             if run_count:
                 server.submitted(self, buffer[run_start:start], run_count)
                 run_count = 0
+                if server.failure is not None:
+                    return
             run_start = start = end
             if problem is not None:
                 self._refuse(problem)
