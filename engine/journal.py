@@ -51,6 +51,7 @@ class Journal:
         self.next_event_seq = end.next_event_seq
         self.chain = end.chain
         self.segments_made = 0
+        self._lock = threading.Lock()  # sync() may run beside the loop, while _fd is exchanged
         self._index = []  # (first event seq, path, offset) of a record about every INDEX_STEP_BYTES
         self._indexed_offset = -INDEX_STEP_BYTES
         self._fd = -1
@@ -101,8 +102,10 @@ class Journal:
         return size
 
     def sync(self):
-        """Return once every appended record is on the disk. Raises OSError: what is there then is unknown."""
-        self.disk.sync(self._fd)
+        """Return once every appended record is on the disk. Raises OSError: what is there then is unknown. May be called
+        from another thread than the one that appends."""
+        with self._lock:
+            self.disk.sync(self._fd)
 
     def has_room(self):
         """False where the disk is full: no more commands may be taken. Tries again to get space."""
@@ -152,8 +155,9 @@ class Journal:
             self._discard_spare()
             self._prepare_spare(max(needed, self.segment_bytes))
             self._raise_spare_error()
-        self.disk.close(self._fd)
-        self._start_segment()
+        with self._lock:
+            self.disk.close(self._fd)
+            self._start_segment()
         self._prepare_soon()
 
     def _start_segment(self):

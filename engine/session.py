@@ -37,6 +37,9 @@ BATCH_COMMANDS_MAX = 4096  # a turn of the loop that brings more is flushed in b
 OUTBOUND_BYTES_HIGH = 1 << 20  # unsent: stop reading from this peer until it has taken some
 OUTBOUND_BYTES_MAX = 16 << 20  # unsent: close as a slow consumer
 SUBSCRIPTIONS_MAX = 256
+#: Queries in what is received at a time; more are refused, so that nobody's questions hold up the orders.
+QUERIES_MAX = 64
+TRUSTED_QUERIES_MAX = 1024
 CLOSE_SECONDS = 5  # for a closed peer to take what is unsent, before the connection is cut
 RECEIVE_BYTES_MAX = 64 << 10  # taken from the socket at a time, see sequencer.PAGE_BYTES
 CATCH_UP_RECORDS = 64  # read from the journal in one turn of the loop
@@ -53,6 +56,8 @@ class Session(asyncio.Protocol):
         self.role = role
         self.is_trusted = role == TRUSTED
         self.allowed = TRUSTED_COMMANDS if self.is_trusted else TRADER_COMMANDS
+        self.queries_max = TRUSTED_QUERIES_MAX if self.is_trusted else QUERIES_MAX
+        self.queries = 0
         self.key = 0
         self.account = 0
         self.is_open = False  # logged in, and not closed
@@ -140,6 +145,7 @@ class Session(asyncio.Protocol):
         if self.is_closing or self.server.failure is not None:
             return
         self.has_received = True
+        self.queries = 0
         buffer, ends = self._reader.feed(data)
         try:
             start = 0
@@ -212,7 +218,10 @@ class Session(asyncio.Protocol):
             message.account = message.account or self.account
             if not self.is_trusted and (kind is QueryStatistics or message.account != self.account):
                 self._refuse_request(message, Code.NOT_ALLOWED, "%s is not for this session" % kind.__name__)
+            elif self.queries == self.queries_max:
+                self._refuse_request(message, Code.TOO_MANY_QUERIES, "at most %d at a time" % self.queries_max)
             else:
+                self.queries += 1
                 self.server.query(self, message)
         elif self.allowed[message.TYPE]:
             if self.server.takes_commands:

@@ -156,6 +156,7 @@ class Code:
     NOT_ALLOWED = 62  # this session may not send this message, or not for this account
     JOURNAL_FULL = 63  # no space on the journal's disk: commands are refused, queries answered
     TOO_MANY_SUBSCRIPTIONS = 64
+    TOO_MANY_QUERIES = 65  # sent at one time; ask again when the answers have come
     # reasons a session is closed
     MALFORMED = 80
     FRAME_TOO_LARGE = 81
