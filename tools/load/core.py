@@ -34,6 +34,7 @@ class Core:
         self.directory = directory
         self.journal = os.path.join(directory, "journal")
         self.log_path = os.path.join(directory, "core.log")
+        self._connections = []
         keys_path = os.path.join(directory, "keys.json")
         keys = new_keys(os.urandom)
         self.logins = [create_key(keys, account + 1, TRADER, os.urandom) for account in range(accounts)]
@@ -64,12 +65,17 @@ class Core:
             return file.read()
 
     def trader(self, index=0):
-        """-> a logged-in blocking socket of account index + 1."""
-        return log_in(HOST, self.port, *self.logins[index])
+        """-> a logged-in blocking socket of account index + 1, closed with the core."""
+        return self._log_in(self.port, self.logins[index])
 
     def trusted(self):
-        """-> a logged-in blocking socket on the trusted listener."""
-        return log_in(HOST, self.trusted_port, *self.trusted_login)
+        """-> a logged-in blocking socket on the trusted listener, closed with the core."""
+        return self._log_in(self.trusted_port, self.trusted_login)
+
+    def _log_in(self, port, login):
+        connection = log_in(HOST, port, *login)
+        self._connections.append(connection)
+        return connection
 
     def memory_bytes(self):
         """-> resident memory of the process."""
@@ -84,6 +90,8 @@ class Core:
 
     def stop(self):
         """End it as an operator would. -> its exit code."""
+        for connection in self._connections:
+            connection.close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:

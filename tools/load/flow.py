@@ -142,9 +142,7 @@ class _Generator:
                     self.order_id_of[index] = event.order_id
                     self.index_of[event.order_id] = index
                     self.is_open[index] = True
-            elif type(event) is OrderCancelled:
-                self._ended(event.order_id)
-            elif type(event) is OrderFilled and event.open_quantity == 0:
+            elif type(event) is OrderCancelled or (type(event) is OrderFilled and event.open_quantity == 0):
                 self._ended(event.order_id)
 
     def _ended(self, order_id):

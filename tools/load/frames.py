@@ -4,6 +4,7 @@ Only the order ids of cancels are filled in while sending, from the acceptances 
 in a frame of our fixed layout. Replies are walked by their lengths; type, request id and order id are read in place.
 """
 
+import copy
 import struct
 
 import attrs
@@ -45,6 +46,7 @@ class Outgoing:
         self.starts = [0]  # of each frame, and where the next would start
         self.order_ids = [0]  # by request id, as acceptances tell them; 0: not known
         self.cancels = []  # requests that are cancels, ascending
+        self.places = []  # of each request: where in the flow it stands
         self.targets = []  # of each of these: request id of the order it cancels
         self.next_cancel = 0  # the first one without its order id
 
@@ -52,10 +54,11 @@ class Outgoing:
     def count(self):
         return len(self.starts) - 1
 
-    def add(self, frame, target):
+    def add(self, frame, target, place):
         if target != NOTHING:
             self.cancels.append(self.count)
             self.targets.append(target + 1)
+        self.places.append(place)
         self.data += frame
         self.starts.append(len(self.data))
         self.order_ids.append(0)
@@ -84,11 +87,14 @@ def outgoing_of(flow, is_trusted, accounts=None):
             continue
         request_of[index] = outgoing.count
         target = flow.cancels[index]
-        request_id = command.request_id
-        command.request_id = outgoing.count + 1
-        command.account = account if is_trusted else 0
-        outgoing.add(encode(command), request_of[target] if target != NOTHING else NOTHING)
-        command.request_id, command.account = request_id, account
+        sent = copy.copy(command)
+        sent.request_id = outgoing.count + 1
+        sent.account = account if is_trusted else 0
+        if target == NOTHING:
+            outgoing.add(encode(sent), NOTHING, index)
+        else:
+            sent.order_id = 0  # until prepare()
+            outgoing.add(encode(sent), request_of[target], index)
     return outgoing
 
 

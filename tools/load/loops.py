@@ -4,6 +4,7 @@ They are to cost much less than what they measure: everything is made beforehand
 received bytes is made inside. Several connections are served by one thread.
 """
 
+import contextlib
 import gc
 import select
 import socket
@@ -47,10 +48,8 @@ class Line:
             self.outgoing.prepare(limit)
             self._end = end
         if self._position < self._end:
-            try:
+            with contextlib.suppress(BlockingIOError):
                 self._position += self.connection.send(self._view[self._position : self._end], socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                pass
 
     def pull(self):
         """Wait for bytes. -> number of requests answered so far."""
@@ -66,13 +65,20 @@ def closed_loop(lines, window, warm_up=0):
 
     The clock runs from the answer to request `warm_up` to the last answer.
     """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with _no_collector():
         loop = _closed_one if len(lines) == 1 else _closed_many
         return loop(lines, window, max(warm_up, 1))
+
+
+@contextlib.contextmanager
+def _no_collector():
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
     finally:
-        if collecting:
+        if was_enabled:
             gc.enable()
 
 
@@ -111,3 +117,43 @@ def _closed_many(lines, window, warm_up):
         if not first and count - left >= warm_up:
             first, started_s, started_cpu_s = count - left, time.perf_counter(), time.process_time()
     return Throughput(count - first, time.perf_counter() - started_s, time.process_time() - started_cpu_s)
+
+
+def open_loop(lines, schedules):
+    """Send each request when it is due, whatever has been answered; until all are. Fills in the schedules.
+
+    Turns without rest, so that neither end of a wait is rounded to a timer's tick: it takes a whole processor.
+    """
+    poller = select.poll()
+    by_descriptor = {}
+    for pair in zip(lines, schedules):
+        by_descriptor[pair[0].connection.fileno()] = pair
+        poller.register(pair[0].connection, select.POLLIN)
+    left = sum(line.count for line in lines)
+    clock_ns = time.perf_counter_ns
+    with _no_collector():
+        started_ns = clock_ns()
+        while left:
+            now_ns = clock_ns() - started_ns
+            for line, schedule in by_descriptor.values():
+                line.push(schedule.due(now_ns))
+            for descriptor, _ in poller.poll(0):
+                line, schedule = by_descriptor[descriptor]
+                before = line.answered
+                left -= line.pull() - before
+                schedule.answered(line.answered, clock_ns() - started_ns)
+
+
+def one_at_a_time(line):
+    """Send a request when the one before is answered. -> latency of each in ns."""
+    count = line.count
+    latencies_ns = [0] * count
+    clock_ns = time.perf_counter_ns
+    with _no_collector():
+        for request in range(count):
+            sent_ns = clock_ns()
+            line.push(request + 1)
+            while line.pull() <= request:
+                pass
+            latencies_ns[request] = clock_ns() - sent_ns
+    return latencies_ns

@@ -6,6 +6,7 @@ import socket
 import struct
 
 from protocol.codec import decode, encode
+from protocol.errors import ProtocolError
 from protocol.framing import LENGTH_BYTES
 from protocol.login import ClientLogin
 from protocol.messages import (
@@ -22,7 +23,7 @@ from protocol.messages import (
 )
 from tools.load.flow import definition
 
-TIMEOUT_SECONDS = 30
+LOGIN_SECONDS = 30
 
 
 class LoadError(Exception):
@@ -32,17 +33,28 @@ class LoadError(Exception):
 def connect(host, port):
     """-> a blocking socket without Nagle's delay; raises LoadError."""
     try:
-        connection = socket.create_connection((host, port), TIMEOUT_SECONDS)
+        connection = socket.create_connection((host, port), LOGIN_SECONDS)
     except OSError as error:
         raise LoadError("%s:%d: %s" % (host, port, error)) from None
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.settimeout(None)
     return connection
 
 
 def log_in(host, port, key, secret):
     """-> a blocking socket on which requests may be sent; nothing is left to read on it. Raises LoadError."""
     connection = connect(host, port)
-    login = ClientLogin(key, secret)
+    connection.settimeout(LOGIN_SECONDS)
+    try:
+        _log_in(connection, ClientLogin(key, secret))
+    except (OSError, ProtocolError, LoadError) as error:
+        connection.close()
+        raise LoadError("%s:%d: %s" % (host, port, error)) from None
+    connection.settimeout(None)
+    return connection
+
+
+def _log_in(connection, login):
     nonce = base64.b64encode(os.urandom(18)).decode("ascii")
     connection.sendall(encode(login.start(nonce, RESUME_NOTHING, False)))
     while True:
@@ -52,9 +64,9 @@ def log_in(host, port, key, secret):
         elif type(message) is LoginAccepted:
             login.verify(message)
         elif type(message) is Resumed:
-            return connection
+            return
         elif type(message) is SessionClosed:
-            raise LoadError("%s:%d closed the session: %d %s" % (host, port, message.code, message.text))
+            raise LoadError("the core closed the session: %d %s" % (message.code, message.text))
 
 
 def receive(connection):
