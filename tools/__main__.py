@@ -18,7 +18,9 @@ COMMANDS = {
     "journal": ("tools.journal", "inspect, verify, replay, prune and mend a journal"),
     "keys": ("tools.keys", "make, list and revoke API keys"),
     "load": ("tools.load.command", "put a core under load: throughput or latency"),
+    "market": ("tools.market.command", "feed real order flow (LOBSTER files) into a core and compare with the record"),
     "match": ("tools.match", "run a file of orders through an in-process exchange and write every event"),
+    "snapshot": ("tools.snapshot", "write a snapshot of a journal, also of a running core"),
 }
 
 
