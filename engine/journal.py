@@ -102,8 +102,8 @@ class Journal:
         return size
 
     def sync(self):
-        """Return once every appended record is on the disk. Raises OSError: what is there then is unknown. May be called
-        from another thread than the one that appends."""
+        """Return once every appended record is on the disk. Raises OSError: what is there then is unknown. Another
+        thread than the one that appends may call it."""
         with self._lock:
             self.disk.sync(self._fd)
 

@@ -11,7 +11,7 @@ from engine.feed import Feed
 from engine.metrics import Metrics
 from engine.pieces import pieces
 from engine.queries import answer
-from engine.session import BATCH_COMMANDS_MAX, SILENT_HEARTBEATS_MAX, Session
+from engine.session import BATCH_COMMANDS_MAX, SILENT_HEARTBEATS_MAX, SUBSCRIPTIONS_MAX, Session
 from engine.snapshot import state_hash
 from protocol import codec
 from protocol.login import TRADER
@@ -23,8 +23,11 @@ from protocol.messages import (
     Durability,
     Heartbeat,
     QueryStatistics,
+    Refused,
     Statistics,
+    Subscribe,
     Tick,
+    Unsubscribed,
 )
 
 CONNECTIONS_MAX = 4096
@@ -62,8 +65,7 @@ class Server:
         self._by_account = {}  # account -> [Session]
         self._trusted = []
         self._subscribers = {}  # instrument -> {Session: True}
-        self._subscribing = []  # (Session, Subscribe), answered after the flush
-        self._held = []  # (Session, frames), sent after the flush
+        self._held = []  # (Session, frames to send or Subscribe or Unsubscribe to do), in order, after the flush
         self._flush_is_due = False
         self._listeners = []
         self._timers = {}  # work -> timer
@@ -150,9 +152,10 @@ class Server:
             self._flush_is_due = True
             self.loop.call_soon(self.flush)
 
-    def hold(self, session, frames):
-        """Send after the flush: an answer must not tell of a command that is not yet durable."""
-        self._held.append((session, frames))
+    def hold(self, session, item):
+        """After the flush, send frames (an answer must not tell of a command that is not yet durable), or do a
+        Subscribe or Unsubscribe: it is between two flushes that book, feed and journal agree."""
+        self._held.append((session, item))
         self._flush_soon()
 
     def query(self, session, message):
@@ -162,10 +165,6 @@ class Server:
         else:
             reply = answer(self.sequencer.exchange, message, self.sequencer.event_seq)
         self.hold(session, codec.encode(reply))
-
-    def subscribe(self, session, message):
-        self._subscribing.append((session, message))
-        self.hold(session, b"")
 
     def statistics(self, with_hash):
         """[[name, value], ...]; values are ints or text."""
@@ -200,13 +199,17 @@ class Server:
             self._flush_commands()
             if self.failure is not None:
                 return
-        if self._subscribing:
-            self._send_snapshots()
         if self._held:
             held, self._held = self._held, []
-            for session, frames in held:
-                if not session.is_closing and frames:
-                    session.send(frames)
+            for session, item in held:
+                if session.is_closing:
+                    continue
+                if type(item) is bytes:
+                    session.send(item)
+                elif type(item) is Subscribe:
+                    self._subscribe(session, item)
+                else:
+                    self._unsubscribe(session, item)
 
     def _flush_commands(self):
         batch = self.sequencer.take()
@@ -254,18 +257,27 @@ class Server:
                 for session in list(subscribers):
                     session.send(data)
 
-    def _send_snapshots(self):
-        """New subscriptions begin between two flushes, where the book, the feed and the journal agree."""
-        subscribing, self._subscribing = self._subscribing, []
-        for session, message in subscribing:
-            if not session.is_open:
-                continue
-            session.subscriptions[message.instrument] = True
-            self._subscribers.setdefault(message.instrument, {})[session] = True
-            self.sequencer.keep_events = True
-            for part in self.feed.snapshot(message.instrument):
-                part.request_id = message.request_id
-                session.send(codec.encode(part))
+    def _subscribe(self, session, message):
+        instrument = message.instrument
+        if instrument not in self.sequencer.exchange.books:
+            refusal = Refused(Code.UNKNOWN_INSTRUMENT, "no instrument %d" % instrument, request_id=message.request_id)
+            session.send(codec.encode(refusal))
+            return
+        if len(session.subscriptions) >= SUBSCRIPTIONS_MAX and instrument not in session.subscriptions:
+            text = "at most %d" % SUBSCRIPTIONS_MAX
+            session.send(codec.encode(Refused(Code.TOO_MANY_SUBSCRIPTIONS, text, request_id=message.request_id)))
+            return
+        session.subscriptions[instrument] = True
+        self._subscribers.setdefault(instrument, {})[session] = True
+        self.sequencer.keep_events = True
+        for part in self.feed.snapshot(instrument):
+            part.request_id = message.request_id
+            session.send(codec.encode(part))
+
+    def _unsubscribe(self, session, message):
+        session.subscriptions.pop(message.instrument, None)
+        self.forget_subscriber(session, message.instrument)
+        session.send(codec.encode(Unsubscribed(message.instrument, request_id=message.request_id)))
 
     # --- sessions ----------------------------------------------------------------------------------------------------
 
@@ -300,12 +312,12 @@ class Server:
             if not sessions:
                 del self._by_account[session.account]
         for instrument in session.subscriptions:
-            self.unsubscribe(session, instrument)
+            self.forget_subscriber(session, instrument)
         if session.cancel_on_disconnect and session.account and self.takes_commands and self.failure is None:
             command = CancelAll(session.account, reason=CancelReason.DISCONNECT)
             self.submit_own(session.key, session.account, command)
 
-    def unsubscribe(self, session, instrument):
+    def forget_subscriber(self, session, instrument):
         subscribers = self._subscribers.get(instrument)
         if subscribers is not None:
             subscribers.pop(session, None)

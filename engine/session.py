@@ -30,7 +30,6 @@ from protocol.messages import (
     SetInstrumentState,
     Subscribe,
     Unsubscribe,
-    Unsubscribed,
 )
 
 BATCH_COMMANDS_MAX = 4096  # a turn of the loop that brings more is flushed in between
@@ -229,24 +228,12 @@ class Session(asyncio.Protocol):
                 self._refuse_request(message, Code.NOT_ALLOWED, text)
             else:
                 self._refuse_request(message, Code.JOURNAL_FULL, "the journal's disk is full")
-        elif kind is Subscribe:
-            self._subscribe(message)
-        elif kind is Unsubscribe:
-            if self.subscriptions.pop(message.instrument, False):
-                self.server.unsubscribe(self, message.instrument)
-            self._answer(Unsubscribed(message.instrument, request_id=message.request_id))
+        elif kind is Subscribe or kind is Unsubscribe:
+            self.server.hold(self, message)
         elif kind is Logout:
             self.close(Code.LOGOUT, "")
         else:
             self._refuse_request(message, Code.NOT_ALLOWED, "%s is not for this session to send" % kind.__name__)
-
-    def _subscribe(self, message):
-        if message.instrument not in self.server.sequencer.exchange.books:
-            self._refuse_request(message, Code.UNKNOWN_INSTRUMENT, "no instrument %d" % message.instrument)
-        elif len(self.subscriptions) >= SUBSCRIPTIONS_MAX:
-            self._refuse_request(message, Code.TOO_MANY_SUBSCRIPTIONS, "at most %d" % SUBSCRIPTIONS_MAX)
-        else:
-            self.server.subscribe(self, message)
 
     # --- login and resume --------------------------------------------------------------------------------------------
 
