@@ -13,11 +13,14 @@ NO_LEVEL = -1
 
 
 class BookSide:
-    """The bids or the asks. Levels are sorted by `key`: the price for asks, minus the price for bids: best first."""
+    """The bids or the asks, or the stop orders of one side. Levels are sorted by `key`, best first: the price for asks
+    and buy stops, minus the price for bids and sell stops."""
 
-    def __init__(self, orders, side):
+    def __init__(self, orders, sign, prices):
+        """`prices`: the column of orders that places an order, its limit or its stop price."""
         self.orders = orders
-        self.sign = -1 if side == Side.BUY else 1
+        self.sign = sign
+        self.prices = prices
         self.keys = SortedList()
         self.level_of = {}  # key -> level
         self.best = NO_LEVEL
@@ -33,7 +36,7 @@ class BookSide:
     def add(self, slot):
         """Put an open order at the end of its level. O(1) where the level exists, else O(log levels)."""
         orders = self.orders
-        key = orders.price[slot] * self.sign
+        key = self.prices[slot] * self.sign
         quantity = orders.open_quantity[slot]
         level = self.level_of.get(key, NO_LEVEL)
         if level == NO_LEVEL:
@@ -162,7 +165,7 @@ class BookSide:
             quantity, count, before, slot = 0, 0, NIL, self.first[level]
             while slot != NIL:
                 assert orders.order_id[slot] and orders.level[slot] == level
-                assert orders.price[slot] * self.sign == key and orders.previous[slot] == before
+                assert self.prices[slot] * self.sign == key and orders.previous[slot] == before
                 quantity += orders.open_quantity[slot]
                 count += 1
                 before, slot = slot, orders.next[slot]
@@ -173,12 +176,16 @@ class BookSide:
 
 
 class Book:
-    """The bids and asks of one instrument."""
+    """The bids and asks of one instrument, and its stop orders: buy stops from the lowest, sell stops from the highest
+    stop price, which is the order a trade elects them in."""
 
     def __init__(self, orders, instrument):
         self.instrument = instrument
-        self.bids = BookSide(orders, Side.BUY)
-        self.asks = BookSide(orders, Side.SELL)
+        self.last_price = 0  # of the last trade; 0 before the first
+        self.bids = BookSide(orders, -1, orders.price)
+        self.asks = BookSide(orders, 1, orders.price)
+        self.buy_stops = BookSide(orders, 1, orders.stop_price)
+        self.sell_stops = BookSide(orders, -1, orders.stop_price)
 
     def side(self, side):
         return self.bids if side == Side.BUY else self.asks
@@ -186,9 +193,21 @@ class Book:
     def opposite(self, side):
         return self.asks if side == Side.BUY else self.bids
 
+    def stops(self, side):
+        return self.buy_stops if side == Side.BUY else self.sell_stops
+
+    def would_trigger(self, side, stop_price):
+        """True where the last trade's price has reached a stop price. O(1)."""
+        if self.last_price == 0:
+            return False
+        return self.last_price >= stop_price if side == Side.BUY else self.last_price <= stop_price
+
     def check(self):
         """Assert every invariant. O(orders)."""
-        self.bids.check()
-        self.asks.check()
+        for half in (self.bids, self.asks, self.buy_stops, self.sell_stops):
+            half.check()
+        if self.last_price:
+            assert not self.buy_stops.crosses(self.last_price), "a buy stop was not elected"
+            assert not self.sell_stops.crosses(self.last_price), "a sell stop was not elected"
         if self.bids.keys and self.asks.keys:
             assert self.bids.best_price() < self.asks.best_price(), "the book is crossed"

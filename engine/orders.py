@@ -24,7 +24,13 @@ class Orders:
         self.account = [0] * size
         self.instrument = [0] * size
         self.side = [0] * size
+        self.order_type = [0] * size
+        self.time_in_force = [0] * size
         self.post_only = [0] * size
+        self.self_trade_prevention = [0] * size
+        self.stop_price = [0] * size
+        self.expire_time_ns = [0] * size
+        self.is_waiting = [0] * size  # 1: a stop order that no trade has elected yet
         self.price = [0] * size
         self.quantity = [0] * size  # in all, filled included
         self.open_quantity = [0] * size
@@ -41,8 +47,8 @@ class Orders:
     def is_full(self):
         return not self.free and self.used > SLOTS_MAX
 
-    def new_id(self):
-        """Take a slot and the next order id with it. O(1), but for the doubling."""
+    def add(self, command):
+        """Make an accepted PlaceOrder an open order, last of its account. -> slot. O(1), but for the doubling."""
         if self.free:
             slot = self.free.pop()
         else:
@@ -51,12 +57,8 @@ class Orders:
             if slot == len(self.order_id):
                 self._grow()
         self.number += 1
-        order_id = (self.number << SLOT_BITS) | slot
-        return order_id
-
-    def give_back(self, order_id):
-        """Free the slot of an id that was taken and did not become an open order."""
-        self.free.append(order_id & SLOT_MASK)
+        self.put((self.number << SLOT_BITS) | slot, command, command.quantity)
+        return slot
 
     def _grow(self):
         for column in self._columns():
@@ -64,24 +66,32 @@ class Orders:
 
     def _columns(self):
         return [
-            self.order_id, self.account, self.instrument, self.side, self.post_only, self.price, self.quantity,
-            self.open_quantity, self.client_order_id, self.level, self.next, self.previous, self.account_next,
-            self.account_previous,
+            self.order_id, self.account, self.instrument, self.side, self.order_type, self.time_in_force,
+            self.post_only, self.self_trade_prevention, self.stop_price, self.expire_time_ns, self.is_waiting,
+            self.price, self.quantity, self.open_quantity, self.client_order_id, self.level, self.next,
+            self.previous, self.account_next, self.account_previous,
         ]  # fmt: skip
 
-    def add(self, order_id, account, instrument, side, post_only, price, quantity, open_quantity, client_order_id):
-        """Make a taken id an open order, last of its account. -> slot. O(1)."""
+    def put(self, order_id, command, open_quantity):
+        """Fill the id's slot, which has been taken, with an order on the terms of its PlaceOrder. O(1)."""
         slot = order_id & SLOT_MASK
+        account = command.account
         self.order_id[slot] = order_id
         self.account[slot] = account
-        self.instrument[slot] = instrument
-        self.side[slot] = side
-        self.post_only[slot] = post_only
-        self.price[slot] = price
-        self.quantity[slot] = quantity
+        self.instrument[slot] = command.instrument
+        self.side[slot] = command.side
+        self.order_type[slot] = command.order_type
+        self.time_in_force[slot] = command.time_in_force
+        self.post_only[slot] = command.post_only
+        self.self_trade_prevention[slot] = command.self_trade_prevention
+        self.stop_price[slot] = command.stop_price
+        self.expire_time_ns[slot] = command.expire_time_ns
+        self.is_waiting[slot] = 0
+        self.price[slot] = command.price
+        self.quantity[slot] = command.quantity
         self.open_quantity[slot] = open_quantity
-        if client_order_id:
-            self.client_order_id[slot] = client_order_id
+        if command.client_order_id:
+            self.client_order_id[slot] = command.client_order_id
         last = self.account_last.get(account, NIL)
         if last == NIL:
             self.account_first[account] = slot
@@ -91,7 +101,6 @@ class Orders:
         self.account_next[slot] = NIL
         self.account_last[account] = slot
         self.open_count += 1
-        return slot
 
     def remove(self, slot):
         """End the order: its slot is free for another. O(1)."""

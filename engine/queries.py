@@ -4,6 +4,7 @@ from engine.orders import NIL
 from protocol.messages import (
     DEPTH_LEVELS_MAX,
     OPEN_ORDERS_MAX,
+    ORDER_COLUMNS,
     Depth,
     Instruments,
     Orders,
@@ -32,17 +33,7 @@ def answer(exchange, query, event_seq):
 
 def order_row(orders, slot):
     """An open order as messages.ORDER_COLUMNS."""
-    return [
-        orders.order_id[slot],
-        orders.account[slot],
-        orders.instrument[slot],
-        orders.side[slot],
-        orders.post_only[slot],
-        orders.price[slot],
-        orders.quantity[slot],
-        orders.open_quantity[slot],
-        orders.client_order_id[slot],
-    ]
+    return [getattr(orders, name)[slot] for name in ORDER_COLUMNS]
 
 
 def level_rows(book, levels):

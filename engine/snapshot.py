@@ -8,7 +8,13 @@ import msgpack
 from engine.book import Book
 from engine.exchange import Exchange
 from engine.instruments import Instrument
-from protocol.messages import Side
+from protocol.messages import PlaceOrder
+
+#: The columns of orders.Orders in the row of an order, after its id and before what PlaceOrder does not say.
+TERMS = (
+    "account", "side", "order_type", "time_in_force", "post_only", "price", "quantity", "self_trade_prevention",
+    "stop_price", "expire_time_ns", "client_order_id",
+)  # fmt: skip
 
 
 def dump(exchange):
@@ -18,25 +24,18 @@ def dump(exchange):
     rejected ones too, and is kept beside the state.
     """
     orders = exchange.orders
+    columns = [getattr(orders, name) for name in TERMS]
     books = []
     for book in exchange.books.values():
-        sides = []
-        for half in (book.bids, book.asks):
-            sides.append(
+        halves = []
+        for half in (book.bids, book.asks, book.buy_stops, book.sell_stops):
+            halves.append(
                 [
-                    [
-                        orders.order_id[slot],
-                        orders.account[slot],
-                        orders.post_only[slot],
-                        orders.price[slot],
-                        orders.quantity[slot],
-                        orders.open_quantity[slot],
-                        orders.client_order_id[slot],
-                    ]
+                    [orders.order_id[slot], *[column[slot] for column in columns], orders.open_quantity[slot]]
                     for slot in half.slots()
                 ]
             )
-        books.append([list(attrs.astuple(book.instrument)), sides])
+        books.append([list(attrs.astuple(book.instrument)), book.last_price, halves])
     return [orders.number, exchange.trade_count, orders.used, orders.free, books]
 
 
@@ -55,21 +54,26 @@ def load(seq, state):
     orders.number = number
     orders.used = used
     orders.free = list(free)
-    placed = []
-    for definition, sides in books:
+    rows = []
+    for definition, last_price, halves in books:
         instrument = Instrument(*definition)
-        exchange.books[instrument.number] = Book(orders, instrument)
+        book = Book(orders, instrument)
+        book.last_price = last_price
+        exchange.books[instrument.number] = book
         exchange.symbols[instrument.symbol] = instrument.number
-        for side, rows in zip((Side.BUY, Side.SELL), sides):
-            for place, row in enumerate(rows):
-                placed.append((row[0], place, instrument.number, side, row))
-    places = []
-    for order_id, place, instrument, side, row in sorted(placed, key=lambda entry: entry[0]):
-        _, account, post_only, price, quantity, open_quantity, client_order_id = row
-        slot = orders.add(
-            order_id, account, instrument, side, post_only, price, quantity, open_quantity, client_order_id
-        )
-        places.append((instrument, side, place, slot))
-    for instrument, side, _, slot in sorted(places):
-        exchange.books[instrument].side(side).add(slot)
+        for half in halves:
+            rows += [(row[0], instrument.number, row) for row in half]
+    for order_id, instrument_number, row in sorted(rows, key=lambda entry: entry[0]):
+        terms = dict(zip(TERMS, row[1:-1]))
+        orders.put(order_id, PlaceOrder(instrument=instrument_number, **terms), row[-1])
+        if terms["expire_time_ns"]:
+            exchange.expiries.add((terms["expire_time_ns"], order_id))
+    if exchange.expiries:
+        exchange.next_due_ns = exchange.expiries[0][0]
+    for book, (_, _, halves) in zip(exchange.books.values(), books):
+        for half, half_rows in zip((book.bids, book.asks, book.buy_stops, book.sell_stops), halves):
+            for row in half_rows:
+                slot = orders.find(row[0])
+                orders.is_waiting[slot] = 1 if half is book.buy_stops or half is book.sell_stops else 0
+                half.add(slot)
     return exchange

@@ -83,12 +83,25 @@ class Side:
 class OrderType:
     LIMIT = 1
     MARKET = 2
+    STOP = 3  # waits for its stop price, then is a market order
+    STOP_LIMIT = 4  # waits for its stop price, then is a limit order
 
 
 class TimeInForce:
     GTC = 1
     IOC = 2
     FOK = 3
+    GTD = 4  # until expire_time_ns
+
+
+class SelfTradePrevention:
+    """What happens where an order would trade with one of the same account; the incoming order's mode decides."""
+
+    CANCEL_TAKER = 1  # the incoming order's rest is cancelled
+    CANCEL_MAKER = 2  # the resting order is cancelled, and matching goes on
+    CANCEL_BOTH = 3
+    DECREMENT = 4  # both lose the smaller quantity without a trade; which has none left is cancelled
+    NONE = 5  # they trade
 
 
 class Liquidity:
@@ -118,6 +131,9 @@ class CancelReason:
     IOC_REMAINDER = 4  # immediate-or-cancel: nothing more to match at the limit
     MARKET_NO_LIQUIDITY = 5  # market order: the opposite side ran out
     MARKET_COLLAR = 6  # market order: the next price lies beyond the collar
+    SELF_TRADE = 7  # self-trade prevention
+    EXPIRED = 8  # good-till-date: the date has come
+    FOK_UNFILLABLE = 9  # a stop-limit order, fill-or-kill once elected: the whole quantity was not there
 
 
 class Code:
@@ -150,6 +166,11 @@ class Code:
     INVALID_ACCOUNT = 24  # 0, where a command is for one account
     FOK_UNFILLABLE = 25  # fill-or-kill: the whole quantity cannot be had at the limit, or within the collar
     INVALID_CANCEL_REASON = 26
+    INVALID_SELF_TRADE_PREVENTION = 27
+    INVALID_STOP_PRICE = 28  # not positive, above the maximum, off the tick, or given for what is no stop order
+    STOP_WOULD_TRIGGER = 29  # the last trade's price has reached it already
+    INVALID_EXPIRE_TIME = 30  # good-till-date without a time to come, or a time without good-till-date
+    STOP_NEEDS_TO_WAIT = 31  # a stop order (market) is GTC or GTD
     # refusals: answered before the exchange saw anything, not journaled
     UNKNOWN_MESSAGE_TYPE = 60
     INVALID_FIELD = 61  # wrong number of fields, wrong type or out of range; the text names the field
@@ -179,6 +200,7 @@ ORDER_TYPES = names_of(OrderType)
 TIMES_IN_FORCE = names_of(TimeInForce)
 INSTRUMENT_STATES = names_of(InstrumentState)
 DURABILITIES = names_of(Durability)
+SELF_TRADE_PREVENTIONS = names_of(SelfTradePrevention)
 CANCEL_REASONS = names_of(CancelReason)
 CODES = names_of(Code)
 
@@ -280,8 +302,11 @@ class PlaceOrder(Command):
     order_type: int = u8()
     time_in_force: int = u8()
     post_only: int = u8()
-    price: int = i64()  # limit price; 0 for a market order
+    price: int = i64()  # limit price; 0 for a market or stop order
     quantity: int = i64()
+    self_trade_prevention: int = u8(SelfTradePrevention.CANCEL_TAKER)
+    stop_price: int = i64(0)  # of a stop or stop-limit order, else 0
+    expire_time_ns: int = i64(0)  # of a good-till-date order, else 0
     client_order_id: str = text("")
 
 
@@ -292,11 +317,12 @@ class CancelOrder(Command):
 
 @message(12)
 class AmendOrder(Command):
-    """New price and new total quantity (what is filled already included); 0 leaves either as it is."""
+    """New price, new total quantity (what is filled already included), new stop price; 0 leaves each as it is."""
 
     order_id: int = i64()
     price: int = i64()
     quantity: int = i64()
+    stop_price: int = i64(0)  # of a stop order that still waits
 
 
 @message(13)
@@ -348,9 +374,10 @@ class Event(Message):
 
 @message(40)
 class OrderAccepted(Event):
-    """Comes before the fills, and tells their sum: filled_quantity at once, open_quantity left in the book.
+    """Comes before the fills, and tells their sum: filled_quantity at once, open_quantity left in the book (or
+    waiting, for a stop order).
 
-    Where the two do not add up to quantity, an OrderCancelled for the rest follows.
+    Where the two do not add up to quantity, OrderCancelled or SelfTradePrevented (decrement) for the rest follow.
     """
 
     order_id: int = i64()
@@ -363,6 +390,9 @@ class OrderAccepted(Event):
     quantity: int = i64()
     filled_quantity: int = i64()
     open_quantity: int = i64()
+    self_trade_prevention: int = u8()
+    stop_price: int = i64()
+    expire_time_ns: int = i64()
     client_order_id: str = text("")
 
 
@@ -411,6 +441,7 @@ class OrderAmended(Event):
     previous_price: int = i64()
     price: int = i64()
     quantity: int = i64()
+    stop_price: int = i64()
     filled_quantity: int = i64()  # by this command's matching
     open_quantity: int = i64()
 
@@ -441,6 +472,33 @@ class InstrumentStateChanged(Event):
     reason: str = text("")
 
 
+@message(48)
+class OrderTriggered(Event):
+    """A trade elected a stop order, which has run; as OrderAccepted, comes before its fills and tells their sum."""
+
+    order_id: int = i64()
+    instrument: int = u32()
+    side: int = u8()
+    stop_price: int = i64()
+    filled_quantity: int = i64()
+    open_quantity: int = i64()
+
+
+@message(49)
+class SelfTradePrevented(Event):
+    """The record of a trade that did not happen; the cancels it brings follow as OrderCancelled."""
+
+    instrument: int = u32()
+    mode: int = u8()
+    taker_side: int = u8()
+    maker_order_id: int = i64()
+    taker_order_id: int = i64()
+    price: int = i64()
+    quantity: int = i64()  # that would have traded; with DECREMENT, what both have lost
+    maker_open_quantity: int = i64()  # after it
+    taker_open_quantity: int = i64()
+
+
 # --- queries and answers -------------------------------------------------------------------------------------------
 
 OPEN_ORDERS_MAX = 500  # per page
@@ -448,7 +506,8 @@ DEPTH_LEVELS_MAX = 500  # per side
 
 #: The columns of a row that describes an order.
 ORDER_COLUMNS = (
-    "order_id", "account", "instrument", "side", "post_only", "price", "quantity", "open_quantity", "client_order_id",
+    "order_id", "account", "instrument", "side", "order_type", "time_in_force", "post_only", "price", "quantity",
+    "open_quantity", "self_trade_prevention", "stop_price", "expire_time_ns", "is_waiting", "client_order_id",
 )  # fmt: skip
 #: The columns of a row that describes a price level.
 LEVEL_COLUMNS = ("side", "price", "quantity", "orders")
