@@ -22,7 +22,37 @@ class Instrument:
     tick: int  # units of price
     lot: int  # units of quantity
     collar_bps: int  # 1/10,000 of the best opposite price
+    base: int = 0  # asset numbers; 0: traded without funds
+    quote: int = 0
     state: int = InstrumentState.OPEN
+    quantity_min: int = 0  # limits, see SetInstrumentLimits; 0: none
+    quantity_max: int = 0
+    notional_min: int = 0
+    band_bps: int = 0
+    maker_ppm_lowest: int = 0  # ever set: resting orders may still have it
+    fees: dict = attrs.field(factory=dict)  # tier -> (maker_ppm, taker_ppm)
+    # from the assets: what one unit of quantity, and of price x quantity, is in units of the ledger
+    base_asset: object = None
+    quote_asset: object = None
+    base_multiplier: int = 1
+    quote_multiplier: int = 1
+
+    def bind(self, assets):
+        """Find the assets once, for the hot path. -> False where they do not exist or their scales are too coarse."""
+        base, quote = assets.get(self.base), assets.get(self.quote)
+        if base is None or quote is None or base is quote:
+            return False
+        base_digits = base.scale - self.quantity_scale
+        quote_digits = quote.scale - self.price_scale - self.quantity_scale
+        if base_digits < 0 or quote_digits < 0:
+            return False
+        self.base_asset, self.quote_asset = base, quote
+        self.base_multiplier, self.quote_multiplier = 10**base_digits, 10**quote_digits
+        return True
+
+    def fees_of(self, tier):
+        """-> (maker_ppm, taker_ppm) of a tier, of tier 0 where it has none of its own."""
+        return self.fees.get(tier) or self.fees.get(0, (0, 0))
 
 
 def definition_problem(command):

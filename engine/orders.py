@@ -35,6 +35,13 @@ class Orders:
         self.quantity = [0] * size  # in all, filled included
         self.open_quantity = [0] * size
         self.client_order_id = [""] * size
+        # funds, of instruments that have them (ledger.py)
+        self.account_index = [0] * size
+        self.reserved = [0] * size  # of the quote asset for a buy, of the base asset for a sell
+        self.maker_ppm = [0] * size  # fee rates of when it was placed
+        self.taker_ppm = [0] * size
+        self.fee_ppm_max = [0] * size
+        self.fee_surplus = [0] * size
         # places in lists: of the price level (book.py), and of the account, in order-id order
         self.level = [0] * size
         self.next = [NIL] * size
@@ -47,8 +54,8 @@ class Orders:
     def is_full(self):
         return not self.free and self.used > SLOTS_MAX
 
-    def add(self, command):
-        """Make an accepted PlaceOrder an open order, last of its account. -> slot. O(1), but for the doubling."""
+    def add(self, command, quantity):
+        """Make an accepted PlaceOrder an open order for `quantity`, last of its account. -> slot. O(1), but for the doubling."""
         if self.free:
             slot = self.free.pop()
         else:
@@ -57,7 +64,7 @@ class Orders:
             if slot == len(self.order_id):
                 self._grow()
         self.number += 1
-        self.put((self.number << SLOT_BITS) | slot, command, command.quantity)
+        self.put((self.number << SLOT_BITS) | slot, command, quantity, quantity)
         return slot
 
     def _grow(self):
@@ -68,11 +75,12 @@ class Orders:
         return [
             self.order_id, self.account, self.instrument, self.side, self.order_type, self.time_in_force,
             self.post_only, self.self_trade_prevention, self.stop_price, self.expire_time_ns, self.is_waiting,
-            self.price, self.quantity, self.open_quantity, self.client_order_id, self.level, self.next,
+            self.price, self.quantity, self.open_quantity, self.client_order_id, self.account_index, self.reserved,
+            self.maker_ppm, self.taker_ppm, self.fee_ppm_max, self.fee_surplus, self.level, self.next,
             self.previous, self.account_next, self.account_previous,
         ]  # fmt: skip
 
-    def put(self, order_id, command, open_quantity):
+    def put(self, order_id, command, quantity, open_quantity):
         """Fill the id's slot, which has been taken, with an order on the terms of its PlaceOrder. O(1)."""
         slot = order_id & SLOT_MASK
         account = command.account
@@ -88,8 +96,9 @@ class Orders:
         self.expire_time_ns[slot] = command.expire_time_ns
         self.is_waiting[slot] = 0
         self.price[slot] = command.price
-        self.quantity[slot] = command.quantity
+        self.quantity[slot] = quantity
         self.open_quantity[slot] = open_quantity
+        self.reserved[slot] = 0
         if command.client_order_id:
             self.client_order_id[slot] = command.client_order_id
         last = self.account_last.get(account, NIL)
@@ -144,6 +153,14 @@ class Orders:
             slots.append(slot)
             slot = self.account_next[slot]
         return slots
+
+    def has_open(self, account, count):
+        """True where the account has `count` open orders or more. O(count)."""
+        slot = self.account_first.get(account, NIL)
+        while slot != NIL and count > 0:
+            count -= 1
+            slot = self.account_next[slot]
+        return count == 0
 
     def check(self):
         """Assert every invariant. O(slots)."""

@@ -8,6 +8,7 @@ from engine.instruments import NOTIONAL_MAX, UNITS_MAX, is_plain, price_problem,
 from engine.orders import NIL
 from protocol.messages import (
     CLIENT_ORDER_ID_MAX,
+    FEES_ACCOUNT,
     Code,
     InstrumentState,
     OrderType,
@@ -17,34 +18,78 @@ from protocol.messages import (
 )
 
 
-def place_problem(exchange, now_ns, command):
-    """-> Code of why a PlaceOrder is rejected, or 0."""
-    book = exchange.books.get(command.instrument)
+def place_problem(trading, now_ns, command):
+    """-> (code, quantity, notional): why a PlaceOrder is rejected, or 0 and what it is an order for: its quantity (of a
+    market order by amount: what that buys or sells now) and its price x quantity, as far as it can be known."""
+    book = trading.books.get(command.instrument)
     if book is None:
-        return Code.UNKNOWN_INSTRUMENT
-    if command.account == 0:
+        return Code.UNKNOWN_INSTRUMENT, 0, 0
+    code = _naming_problem(command)
+    if code:
+        return code, 0, 0
+    quantity = command.quantity
+    by_amount = command.quote_quantity != 0
+    if by_amount:
+        if command.order_type != OrderType.MARKET or quantity or not 0 < command.quote_quantity <= NOTIONAL_MAX:
+            return Code.INVALID_QUOTE_QUANTITY, 0, 0
+    else:
+        code = quantity_problem(book.instrument, quantity)
+    code = code or _terms_problem(book, now_ns, command)
+    if code:
+        return code, 0, 0
+    price = command.price or command.stop_price
+    if price and price * quantity > NOTIONAL_MAX:
+        return Code.NOTIONAL_TOO_LARGE, 0, 0
+    code = _matching_problem(trading.orders, book, command)
+    if code:
+        return code, 0, 0
+    notional = price * quantity
+    if command.order_type == OrderType.MARKET:
+        limit = collar_price(book, command.side)
+        if not by_amount and limit * quantity > NOTIONAL_MAX:
+            return Code.NOTIONAL_TOO_LARGE, 0, 0
+        filled, notional = walk(
+            trading.orders, book, command.side, command.account, command.self_trade_prevention, limit, quantity,
+            command.quote_quantity,
+        )  # fmt: skip
+        if by_amount:
+            quantity = filled
+            if quantity == 0:
+                return Code.QUOTE_QUANTITY_TOO_SMALL, 0, 0
+    code = _limits_problem(book, command.side, command.price, quantity, notional)
+    if code == 0 and trading.orders.is_full():
+        code = Code.VENUE_FULL
+    return code, quantity, notional
+
+
+def _naming_problem(command):
+    if command.account == 0 or command.account == FEES_ACCOUNT:
         return Code.INVALID_ACCOUNT
-    side = command.side
-    if side != Side.BUY and side != Side.SELL:
+    if command.side != Side.BUY and command.side != Side.SELL:
         return Code.INVALID_SIDE
     if command.client_order_id and (
         len(command.client_order_id) > CLIENT_ORDER_ID_MAX or not is_plain(command.client_order_id)
     ):
         return Code.INVALID_CLIENT_ORDER_ID
-    quantity = command.quantity
-    code = quantity_problem(book.instrument, quantity) or _terms_problem(book, now_ns, command)
-    if code:
-        return code
-    price = command.price or command.stop_price or collar_price(book, side)
-    if price * quantity > NOTIONAL_MAX:
+    return 0
+
+
+def _limits_problem(book, side, price, quantity, notional):
+    """The instrument's own limits, and those of numbers."""
+    instrument = book.instrument
+    if quantity < instrument.quantity_min:
+        return Code.QUANTITY_BELOW_MINIMUM
+    if instrument.quantity_max and quantity > instrument.quantity_max:
+        return Code.QUANTITY_ABOVE_MAXIMUM
+    if notional < instrument.notional_min:
+        return Code.NOTIONAL_BELOW_MINIMUM
+    if price and instrument.band_bps and book.last_price:
+        if abs(price - book.last_price) * 10_000 > book.last_price * instrument.band_bps:
+            return Code.PRICE_OUTSIDE_BAND
+    if notional * instrument.quote_multiplier > NOTIONAL_MAX or quantity * instrument.base_multiplier > NOTIONAL_MAX:
         return Code.NOTIONAL_TOO_LARGE
-    code = _matching_problem(exchange, book, command)
-    if code:
-        return code
     if book.side(side).open_quantity + book.stops(side).open_quantity + quantity > NOTIONAL_MAX:
         return Code.BOOK_FULL
-    if exchange.orders.is_full():
-        return Code.VENUE_FULL
     return 0
 
 
@@ -93,11 +138,13 @@ def _stop_price_problem(book, command):
     return 0
 
 
-def _matching_problem(exchange, book, command):
+def _matching_problem(orders, book, command):
     """What stands against the order at this moment: the instrument's state and the opposite side."""
     state = book.instrument.state
     if state == InstrumentState.HALTED:
         return Code.INSTRUMENT_HALTED
+    if state == InstrumentState.CANCEL_ONLY:
+        return Code.INSTRUMENT_CANCEL_ONLY
     if command.order_type >= OrderType.STOP:
         return 0  # it waits
     opposite = book.opposite(command.side)
@@ -110,40 +157,60 @@ def _matching_problem(exchange, book, command):
         return Code.NO_LIQUIDITY
     if command.post_only and opposite.crosses(limit):
         return Code.POST_ONLY_WOULD_MATCH
-    if command.time_in_force == TimeInForce.FOK and not can_fill(
-        exchange, opposite, command.account, command.self_trade_prevention, limit, command.quantity
-    ):
-        return Code.FOK_UNFILLABLE
+    if command.time_in_force == TimeInForce.FOK and not command.quote_quantity:
+        filled, _ = walk(
+            orders, book, command.side, command.account, command.self_trade_prevention, limit, command.quantity, 0
+        )
+        if filled < command.quantity:
+            return Code.FOK_UNFILLABLE
     return 0
 
 
-def can_fill(exchange, opposite, account, self_trade_prevention, limit, quantity):
-    """True where an order would fill whole at `limit` or better, self-trade prevention counted in.
+def walk(orders, book, side, account, self_trade_prevention, limit, quantity, amount):
+    """What an order would trade at once at `limit` or better -> (quantity, price x quantity).
 
-    O(levels walked); O(orders walked) where the account has open orders of its own and asks for prevention.
+    It is for `quantity`, or, where that is 0, for whole lots up to `amount` of price x quantity. Self-trade prevention
+    is counted in: own orders are passed over, or end it. O(levels walked); O(orders walked) for an account that has
+    open orders and asks for prevention.
     """
-    orders = exchange.orders
-    if self_trade_prevention == SelfTradePrevention.NONE or account not in orders.account_first:
-        return opposite.can_fill(limit, quantity)
+    opposite = book.opposite(side)
+    lot = book.instrument.lot
+    by_order = self_trade_prevention != SelfTradePrevention.NONE and account in orders.account_first
+    filled = notional = 0
+    left = quantity
     for key in opposite.keys:
         if key > limit * opposite.sign:
-            return False
-        slot = opposite.first[opposite.level_of[key]]
-        while slot != NIL:
-            if orders.account[slot] != account:
-                quantity -= orders.open_quantity[slot]
-                if quantity <= 0:
-                    return True
-            elif self_trade_prevention != SelfTradePrevention.CANCEL_MAKER:
-                return False  # it would stop here, or go on with less than was asked for
-            slot = orders.next[slot]
-    return False
+            break
+        price = key * opposite.sign
+        level = opposite.level_of[key]
+        slot = opposite.first[level] if by_order else NIL
+        while True:
+            there = orders.open_quantity[slot] if by_order else opposite.quantity[level]
+            if by_order and orders.account[slot] == account:
+                if self_trade_prevention == SelfTradePrevention.DECREMENT and quantity:
+                    left -= min(there, left)
+                elif self_trade_prevention != SelfTradePrevention.CANCEL_MAKER:
+                    return filled, notional
+            else:
+                wanted = left if quantity else (amount - notional) // price // lot * lot
+                taken = min(there, wanted)
+                filled += taken
+                notional += taken * price
+                left -= taken
+                if taken < there:
+                    return filled, notional
+            if quantity and left == 0:
+                return filled, notional
+            slot = orders.next[slot] if by_order else NIL
+            if slot == NIL:
+                break
+    return filled, notional
 
 
-def amend_problem(exchange, slot, command):
+def amend_problem(trading, slot, command):
     """-> Code of why an AmendOrder of the open order at `slot` is rejected, or 0."""
-    orders = exchange.orders
-    book = exchange.books[orders.instrument[slot]]
+    orders = trading.orders
+    book = trading.books[orders.instrument[slot]]
     instrument = book.instrument
     side = orders.side[slot]
     price = command.price or orders.price[slot]
@@ -160,9 +227,12 @@ def amend_problem(exchange, slot, command):
         return code
     if (price or stop_price) * quantity > NOTIONAL_MAX:
         return Code.NOTIONAL_TOO_LARGE
+    is_smaller_only = price == orders.price[slot] and stop_price == orders.stop_price[slot]
     if instrument.state == InstrumentState.HALTED:
         return Code.INSTRUMENT_HALTED
-    if price == orders.price[slot] and quantity == orders.quantity[slot] and stop_price == orders.stop_price[slot]:
+    if instrument.state == InstrumentState.CANCEL_ONLY and not (is_smaller_only and quantity <= orders.quantity[slot]):
+        return Code.INSTRUMENT_CANCEL_ONLY
+    if is_smaller_only and quantity == orders.quantity[slot]:
         return Code.AMEND_NO_CHANGE
     if quantity <= orders.quantity[slot] - orders.open_quantity[slot]:
         return Code.AMEND_BELOW_FILLED
@@ -171,10 +241,9 @@ def amend_problem(exchange, slot, command):
             return Code.INSTRUMENT_POST_ONLY
         if orders.post_only[slot]:
             return Code.POST_ONLY_WOULD_MATCH
-    added = quantity - orders.quantity[slot]
-    if book.side(side).open_quantity + book.stops(side).open_quantity + added > NOTIONAL_MAX:
-        return Code.BOOK_FULL
-    return 0
+    if is_smaller_only and quantity < orders.quantity[slot]:
+        return 0  # limits may have changed since it was placed; making it smaller is always allowed
+    return _limits_problem(book, side, command.price, quantity, (price or stop_price) * quantity)
 
 
 def _amended_stop_problem(is_waiting, book, side, stop_price):

@@ -113,6 +113,7 @@ class InstrumentState:
     OPEN = 1
     HALTED = 2  # cancels only
     POST_ONLY = 3  # cancels and orders that add liquidity
+    CANCEL_ONLY = 4  # cancels, and amends that only make an order smaller
 
 
 class Durability:
@@ -133,6 +134,9 @@ class CancelReason:
     MARKET_COLLAR = 6  # market order: the next price lies beyond the collar
     SELF_TRADE = 7  # self-trade prevention
     EXPIRED = 8  # good-till-date: the date has come
+    INSUFFICIENT_FUNDS = 10  # a stop order to buy: what it was elected to costs more than the account has
+    KILL_SWITCH = 11  # the account was blocked
+    ADMIN = 12  # CancelInstrument
     FOK_UNFILLABLE = 9  # a stop-limit order, fill-or-kill once elected: the whole quantity was not there
 
 
@@ -171,6 +175,28 @@ class Code:
     STOP_WOULD_TRIGGER = 29  # the last trade's price has reached it already
     INVALID_EXPIRE_TIME = 30  # good-till-date without a time to come, or a time without good-till-date
     STOP_NEEDS_TO_WAIT = 31  # a stop order (market) is GTC or GTD
+    INSTRUMENT_CANCEL_ONLY = 32
+    UNKNOWN_ASSET = 33
+    UNKNOWN_ACCOUNT = 34
+    INVALID_ASSET = 35  # definition out of range, or the symbol or number is taken
+    INVALID_AMOUNT = 36  # not positive, or more than the asset's supply may come to
+    INSUFFICIENT_FUNDS = 37
+    INVALID_REFERENCE = 38
+    REFERENCE_CONFLICT = 39  # the same reference was used for something else
+    INVALID_FEES = 40  # out of range, or a rebate that a taker's fee does not cover
+    INVALID_LIMITS = 41
+    INVALID_USER = 42
+    ACCOUNT_BLOCKED = 43
+    QUANTITY_BELOW_MINIMUM = 44
+    QUANTITY_ABOVE_MAXIMUM = 45
+    NOTIONAL_BELOW_MINIMUM = 46
+    PRICE_OUTSIDE_BAND = 47
+    ORDER_NOTIONAL_LIMIT = 48  # the account's, per order
+    DAILY_NOTIONAL_LIMIT = 49  # the account's, per UTC day: what it has traded and this order
+    OPEN_ORDERS_LIMIT = 50  # the account's
+    SECOND_FACTOR_REQUIRED = 51
+    INVALID_QUOTE_QUANTITY = 52  # given for what is no market order, or beside a quantity, or not positive
+    QUOTE_QUANTITY_TOO_SMALL = 53  # does not pay for one lot
     # refusals: answered before the exchange saw anything, not journaled
     UNKNOWN_MESSAGE_TYPE = 60
     INVALID_FIELD = 61  # wrong number of fields, wrong type or out of range; the text names the field
@@ -307,6 +333,8 @@ class PlaceOrder(Command):
     self_trade_prevention: int = u8(SelfTradePrevention.CANCEL_TAKER)
     stop_price: int = i64(0)  # of a stop or stop-limit order, else 0
     expire_time_ns: int = i64(0)  # of a good-till-date order, else 0
+    quote_quantity: int = i64(0)  # of a market order instead of quantity: spend, or earn, up to this; price x quantity
+    second_factor: int = u8(0)  # 1: the trusted session vouches for one; traders cannot
     client_order_id: str = text("")
 
 
@@ -340,6 +368,9 @@ class DefineInstrument(Command):
     tick: int = i64()  # prices are multiples of it
     lot: int = i64()  # quantities are multiples of it
     collar_bps: int = u32()  # how far beyond the best price a market order may reach, 1/10,000
+    base: int = u32()  # asset number; 0 for both: traded without funds
+    quote: int = u32()
+    admin: int = u32()  # who acts, for the record: as in every command of an administrator
     symbol: str = text()
 
 
@@ -347,12 +378,124 @@ class DefineInstrument(Command):
 class SetInstrumentState(Command):
     instrument: int = u32()
     state: int = u8()
+    admin: int = u32(0)
     reason: str = text("")
 
 
 @message(16)
 class Tick(Command):
     """Time passes: journaled by the core when it falls idle, so that a follower can trust the record before it."""
+
+
+#: The venue's own account: fees go to it.
+FEES_ACCOUNT = 2**32 - 1
+REFERENCE_CHARACTERS_MAX = 64
+USER_CHARACTERS_MAX = 64
+
+
+@attrs.define
+class AdminCommand(Command):
+    """Of the trusted listener alone. `admin` and `reason` tell who acted and why: the journal is the audit log."""
+
+
+@message(17)
+class DefineAsset(AdminCommand):
+    asset: int = u32()
+    scale: int = u8()  # an amount of 1 unit is 10^-scale
+    admin: int = u32()
+    symbol: str = text()
+
+
+@message(18)
+class OpenAccount(AdminCommand):
+    """`account` 0: the next free number. A user has one account: asking again gives the same."""
+
+    admin: int = u32()
+    user: str = text()
+
+
+@message(19)
+class Deposit(AdminCommand):
+    """Once for each reference, however often it is sent."""
+
+    asset: int = u32()
+    amount: int = i64()
+    admin: int = u32()
+    reference: str = text()
+
+
+@message(20)
+class Withdraw(AdminCommand):
+    """Of what is available, not reserved. Once for each reference."""
+
+    asset: int = u32()
+    amount: int = i64()
+    admin: int = u32()
+    reference: str = text()
+
+
+@message(21)
+class SetFees(AdminCommand):
+    """For orders placed from now on, by accounts of a tier; tier 0 serves where a tier has none of its own."""
+
+    instrument: int = u32()
+    tier: int = u8()
+    maker_ppm: int = i64()  # 1/1,000,000 of the notional, of the quote asset; negative: a rebate
+    taker_ppm: int = i64()
+    admin: int = u32()
+    reason: str = text("")
+
+
+@message(22)
+class SetAccountTier(AdminCommand):
+    tier: int = u8()
+    admin: int = u32()
+    reason: str = text("")
+
+
+@message(23)
+class SetAccountLimits(AdminCommand):
+    """Notionals in units of the quote asset `asset`; 0: no limit. open_orders_max is of the whole account."""
+
+    asset: int = u32()
+    order_notional_max: int = i64()
+    daily_notional_max: int = i64()
+    second_factor_above: int = i64()
+    open_orders_max: int = u32()
+    admin: int = u32()
+    reason: str = text("")
+
+
+@message(24)
+class SetInstrumentLimits(AdminCommand):
+    """0: no limit. The band is around the last trade's price, in 1/10,000."""
+
+    instrument: int = u32()
+    quantity_min: int = i64()
+    quantity_max: int = i64()
+    notional_min: int = i64()  # price x quantity
+    band_bps: int = u32()
+    admin: int = u32()
+    reason: str = text("")
+
+
+@message(25)
+class BlockAccount(AdminCommand):
+    """The kill switch: 1 cancels all the account's orders and takes no more; 0 lifts it."""
+
+    is_blocked: int = u8()
+    admin: int = u32()
+    reason: str = text("")
+
+
+@message(26)
+class CancelInstrument(AdminCommand):
+    """Cancel every account's orders of an instrument, or of one side (0: both)."""
+
+    instrument: int = u32()
+    side: int = u8()
+    admin: int = u32()
+    reason: str = text("")
 
 
 # --- events --------------------------------------------------------------------------------------------------------
@@ -418,6 +561,7 @@ class OrderFilled(Event):
     price: int = i64()
     quantity: int = i64()
     open_quantity: int = i64()  # what the order still has to fill
+    fee: int = i64()  # in units of the quote asset; negative: a rebate
 
 
 @message(43)
@@ -462,6 +606,9 @@ class InstrumentDefined(Event):
     tick: int = i64()
     lot: int = i64()
     collar_bps: int = u32()
+    base: int = u32()
+    quote: int = u32()
+    admin: int = u32()
     symbol: str = text()
 
 
@@ -469,6 +616,7 @@ class InstrumentDefined(Event):
 class InstrumentStateChanged(Event):
     instrument: int = u32()
     state: int = u8()
+    admin: int = u32()
     reason: str = text("")
 
 
@@ -499,6 +647,114 @@ class SelfTradePrevented(Event):
     taker_open_quantity: int = i64()
 
 
+@message(50)
+class AssetDefined(Event):
+    asset: int = u32()
+    scale: int = u8()
+    admin: int = u32()
+    symbol: str = text()
+
+
+@message(51)
+class AccountOpened(Event):
+    is_new: int = u8()
+    admin: int = u32()
+    user: str = text()
+
+
+@message(52)
+class Deposited(Event):
+    asset: int = u32()
+    amount: int = i64()
+    available: int = i64()  # after it
+    is_duplicate: int = u8()  # 1: the reference had been used for this before, and nothing was done now
+    admin: int = u32()
+    reference: str = text()
+
+
+@message(53)
+class Withdrawn(Event):
+    asset: int = u32()
+    amount: int = i64()
+    available: int = i64()
+    is_duplicate: int = u8()
+    admin: int = u32()
+    reference: str = text()
+
+
+@message(54)
+class FeesSet(Event):
+    instrument: int = u32()
+    tier: int = u8()
+    maker_ppm: int = i64()
+    taker_ppm: int = i64()
+    admin: int = u32()
+    reason: str = text()
+
+
+@message(55)
+class AccountTierSet(Event):
+    tier: int = u8()
+    admin: int = u32()
+    reason: str = text()
+
+
+@message(56)
+class AccountLimitsSet(Event):
+    asset: int = u32()
+    order_notional_max: int = i64()
+    daily_notional_max: int = i64()
+    second_factor_above: int = i64()
+    open_orders_max: int = u32()
+    admin: int = u32()
+    reason: str = text()
+
+
+@message(57)
+class InstrumentLimitsSet(Event):
+    instrument: int = u32()
+    quantity_min: int = i64()
+    quantity_max: int = i64()
+    notional_min: int = i64()
+    band_bps: int = u32()
+    admin: int = u32()
+    reason: str = text()
+
+
+@message(58)
+class AccountBlocked(Event):
+    """Follows the OrderCancelled events of a BlockAccount."""
+
+    is_blocked: int = u8()
+    count: int = i64()  # orders cancelled
+    admin: int = u32()
+    reason: str = text()
+
+
+@message(59)
+class OrderDuplicate(Event):
+    """The client_order_id was used before: this is the first order, and there is no second one."""
+
+    order_id: int = i64()
+    instrument: int = u32()
+    is_open: int = u8()
+    quantity: int = i64()  # as first accepted
+    open_quantity: int = i64()
+    differs: int = u32()  # bit i: the i-th of DUPLICATE_FIELDS is not what it was
+    client_order_id: str = text()
+
+
+#: What a repeated PlaceOrder is compared in, see OrderDuplicate.differs.
+DUPLICATE_FIELDS = (
+    "instrument", "side", "order_type", "time_in_force", "post_only", "price", "quantity", "self_trade_prevention",
+    "stop_price", "expire_time_ns", "quote_quantity",
+)  # fmt: skip
+#: How many of an account's newest client order ids are known.
+CLIENT_ORDER_IDS_MAX = 1_000
+#: How many of the venue's newest references of deposits and withdrawals are known.
+REFERENCES_MAX = 100_000
+
+
 # --- queries and answers -------------------------------------------------------------------------------------------
 
 OPEN_ORDERS_MAX = 500  # per page
@@ -507,7 +763,8 @@ DEPTH_LEVELS_MAX = 500  # per side
 #: The columns of a row that describes an order.
 ORDER_COLUMNS = (
     "order_id", "account", "instrument", "side", "order_type", "time_in_force", "post_only", "price", "quantity",
-    "open_quantity", "self_trade_prevention", "stop_price", "expire_time_ns", "is_waiting", "client_order_id",
+    "open_quantity", "self_trade_prevention", "stop_price", "expire_time_ns", "is_waiting", "reserved",
+    "client_order_id",
 )  # fmt: skip
 #: The columns of a row that describes a price level.
 LEVEL_COLUMNS = ("side", "price", "quantity", "orders")

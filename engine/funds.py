@@ -1,0 +1,63 @@
+"""What an order needs of its account's money, and the account's own limits, at entry, at an amend and at election. Pure.
+
+Instruments without assets trade without funds: nothing here applies to them but the kill switch and the number of open
+orders.
+"""
+
+from engine.ledger import fee_reserve
+from protocol.messages import Code, OrderType, Side
+
+
+def account_problem(trading, command, quantity, notional):
+    """-> Code of why this account may not place this order, or 0. `quantity`, `notional`: see rules.place_problem."""
+    instrument = trading.books[command.instrument].instrument
+    account = trading.ledger.accounts.get(command.account)
+    if account is None:
+        return Code.UNKNOWN_ACCOUNT if instrument.base else 0
+    if account.is_blocked:
+        return Code.ACCOUNT_BLOCKED
+    if account.open_orders_max and trading.orders.has_open(command.account, account.open_orders_max):
+        return Code.OPEN_ORDERS_LIMIT
+    if not instrument.base:
+        return 0
+    notional *= instrument.quote_multiplier
+    limits = account.limits.get(instrument.quote)
+    if limits is not None:
+        if limits.order_notional_max and notional > limits.order_notional_max:
+            return Code.ORDER_NOTIONAL_LIMIT
+        if limits.daily_notional_max:
+            traded = trading.ledger.traded_today(account, instrument.quote_asset)
+            if traded + notional > limits.daily_notional_max:
+                return Code.DAILY_NOTIONAL_LIMIT
+        if limits.second_factor_above and notional > limits.second_factor_above and not command.second_factor:
+            return Code.SECOND_FACTOR_REQUIRED
+    if command.side == Side.SELL:
+        available = instrument.base_asset.available[account.index]
+        return 0 if quantity * instrument.base_multiplier <= available else Code.INSUFFICIENT_FUNDS
+    if command.order_type == OrderType.STOP:
+        notional = stop_notional(instrument, command.stop_price, quantity)
+    needed = notional + fee_reserve(0, notional, max(0, *instrument.fees_of(account.tier)))
+    return 0 if needed <= instrument.quote_asset.available[account.index] else Code.INSUFFICIENT_FUNDS
+
+
+def stop_notional(instrument, stop_price, quantity):
+    """What a waiting stop order to buy is taken to cost, in ledger units: its stop price and the collar above it."""
+    worst = -(-stop_price * (10_000 + instrument.collar_bps) // 10_000)
+    return worst * quantity * instrument.quote_multiplier
+
+
+def needed(orders, slot, instrument, price, open_quantity, stop_price):
+    """-> what an open order that rests or waits has to have reserved, at these terms, in ledger units."""
+    if orders.side[slot] == Side.SELL:
+        return open_quantity * instrument.base_multiplier
+    if price:
+        notional = price * open_quantity * instrument.quote_multiplier
+    else:
+        notional = stop_notional(instrument, stop_price, open_quantity)
+    return notional + fee_reserve(orders.fee_surplus[slot], notional, orders.fee_ppm_max[slot])
+
+
+def can_afford(orders, slot, instrument, amount):
+    """True where the account of the order at `slot` can bring what is reserved for it to `amount`."""
+    asset = instrument.quote_asset if orders.side[slot] == Side.BUY else instrument.base_asset
+    return amount - orders.reserved[slot] <= asset.available[orders.account_index[slot]]
