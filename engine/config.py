@@ -43,7 +43,8 @@ class Config:
         if not 1 <= self.order_slots <= 1 << 22:
             raise ConfigError("order_slots must be 1 to 4194304")
         for name in ("port", "trusted_port", "metrics_port"):
-            if not -1 <= getattr(self, name) <= 65_535:
+            least = -1 if name == "metrics_port" else 0
+            if not least <= getattr(self, name) <= 65_535:
                 raise ConfigError("%s must be a port" % name)
 
 

@@ -3,6 +3,7 @@
 from engine.orders import NIL
 from protocol.messages import (
     DEPTH_LEVELS_MAX,
+    INSTRUMENTS_MAX,
     OPEN_ORDERS_MAX,
     ORDER_COLUMNS,
     Depth,
@@ -26,7 +27,7 @@ def answer(exchange, query, event_seq):
         found = _depth(exchange, query, event_seq)
     else:
         assert type(query) is QueryInstruments, query
-        found = _instruments(exchange)
+        found = _instruments(exchange, query)
     found.request_id = query.request_id
     return found
 
@@ -71,9 +72,14 @@ def _depth(exchange, query, event_seq):
     return Depth(query.instrument, event_seq, level_rows(book, levels) if book is not None else [])
 
 
-def _instruments(exchange):
+def _instruments(exchange, query):
+    """O(instruments log instruments)."""
     rows = []
-    for book in exchange.books.values():
-        i = book.instrument
+    for number in sorted(exchange.books):
+        if number <= query.after_instrument:
+            continue
+        if len(rows) == INSTRUMENTS_MAX:
+            return Instruments(1, rows)
+        i = exchange.books[number].instrument
         rows.append([i.number, i.price_scale, i.quantity_scale, i.tick, i.lot, i.collar_bps, i.state, i.symbol])
-    return Instruments(rows)
+    return Instruments(0, rows)

@@ -66,6 +66,7 @@ class Server:
         self._trusted = []
         self._subscribers = {}  # instrument -> {Session: True}
         self._held = []  # (Session, frames to send or Subscribe or Unsubscribe to do), in order, after the flush
+        self._cancels_due = {}  # account -> key of the session that ended
         self._flush_is_due = False
         self._listeners = []
         self._timers = {}  # work -> timer
@@ -85,7 +86,7 @@ class Server:
     def start(self):
         """From now on time passes, and an exception that nobody expected stops the core."""
         self.loop.set_exception_handler(lambda loop, context: self._unexpected(context))
-        self._every(self.heartbeat_ns // 1_000_000 * 0.001, self._heartbeats)
+        self._every(self.heartbeat_ns * 0.5e-9, self._heartbeats)
         if self.durability == Durability.WRITE:
             self._every(WRITE_SYNC_SECONDS, self._sync_beside)
 
@@ -108,6 +109,7 @@ class Server:
             self._idle_timer.cancel()
         for session in list(self.connections):
             session.cancel_on_disconnect = False  # orders outlive a restart
+        self._cancel_disconnected()
         self.flush()
         for session in list(self.connections):
             session.close(Code.SHUTDOWN, "the core is stopping")
@@ -246,8 +248,7 @@ class Server:
             if session.is_live:
                 posted[session] = batch.record.event_parts
         for session, parts in posted.items():
-            for piece in pieces(parts):
-                session.send(piece)
+            session.send_all(pieces(parts))
 
     def _send_feed(self, events):
         for instrument, messages in self.feed.changes(events).items():
@@ -313,9 +314,16 @@ class Server:
                 del self._by_account[session.account]
         for instrument in session.subscriptions:
             self.forget_subscriber(session, instrument)
-        if session.cancel_on_disconnect and session.account and self.takes_commands and self.failure is None:
-            command = CancelAll(session.account, reason=CancelReason.DISCONNECT)
-            self.submit_own(session.key, session.account, command)
+        if session.cancel_on_disconnect and session.account:
+            self._cancels_due[session.account] = session.key
+            self.loop.call_soon(self._cancel_disconnected)
+
+    def _cancel_disconnected(self):
+        """In a turn of its own, as sessions may end in the middle of a delivery. Waits for space for the journal."""
+        if self.takes_commands and self.failure is None:
+            due, self._cancels_due = self._cancels_due, {}
+            for account, key in due.items():
+                self.submit_own(key, account, CancelAll(account, reason=CancelReason.DISCONNECT))
 
     def forget_subscriber(self, session, instrument):
         subscribers = self._subscribers.get(instrument)
@@ -340,14 +348,15 @@ class Server:
     # --- by time -----------------------------------------------------------------------------------------------------
 
     def _heartbeats(self):
+        """Twice an interval: whoever was sent nothing since the last time is then sent something within one."""
         heartbeat = codec.encode(Heartbeat())
         for session in list(self._by_key.values()):
             if not session.has_sent:
                 session.send(heartbeat)
             session.has_sent = False
-            session.silent_heartbeats = 0 if session.has_received else session.silent_heartbeats + 1
+            session.silent_halves = 0 if session.has_received else session.silent_halves + 1
             session.has_received = False
-            if session.silent_heartbeats >= SILENT_HEARTBEATS_MAX:
+            if session.silent_halves >= 2 * SILENT_HEARTBEATS_MAX:
                 session.close(Code.HEARTBEAT_TIMEOUT, "nothing received for %d heartbeats" % SILENT_HEARTBEATS_MAX)
 
     def _was_busy(self):
@@ -377,6 +386,7 @@ class Server:
             if self.journal.has_room():
                 log.warning("there is space for the journal again: commands are taken")
                 self.takes_commands = True
+                self._cancel_disconnected()
             else:
                 self.loop.call_later(ROOM_RETRY_SECONDS, self._look_for_room)
 

@@ -65,9 +65,9 @@ class Session(asyncio.Protocol):
         self.cancel_on_disconnect = False
         self.subscriptions = {}  # instrument -> True
         self.transport = None
-        self.has_sent = False  # since the last heartbeat
+        self.has_sent = False  # since the last half of a heartbeat interval
         self.has_received = False
-        self.silent_heartbeats = 0
+        self.silent_halves = 0
         self._reader = FrameReader()
         self._login = None
         self._login_timer = None
@@ -107,13 +107,19 @@ class Session(asyncio.Protocol):
         self.close(Code.LOGIN_TIMEOUT, "no login within %d s" % self.server.login_seconds)
 
     def send(self, data):
-        """Send frames; a peer that has not taken OUTBOUND_BYTES_MAX is closed (it can resume where it was)."""
+        self.send_all((data,))
+
+    def send_all(self, parts):
+        """Send frames. A peer that has not taken OUTBOUND_BYTES_MAX from before is closed (it can resume where it was);
+        what is sent at once may be more than that, else a large flush could never be had."""
         if self.is_closing:
             return
-        self.has_sent = True
-        self.transport.write(data)
         if self.transport.get_write_buffer_size() > OUTBOUND_BYTES_MAX:
             self.close(Code.SLOW_CONSUMER, "%d bytes are unsent" % OUTBOUND_BYTES_MAX)
+            return
+        for part in parts:
+            self.has_sent = True
+            self.transport.write(part)
 
     def close(self, code, text):
         """Say why, send what is unsent, then cut the connection."""
@@ -300,6 +306,8 @@ class Session(asyncio.Protocol):
                 missed = self._missed(record)
                 if missed:
                     self.send(missed)
+                    if self.is_closing:
+                        return
         self.server.loop.call_soon(self._catch_up)
 
     def _missed(self, record):

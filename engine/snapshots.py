@@ -57,6 +57,9 @@ def write_snapshot(directory, disk, venue_id, exchange, event_seq, time_ns):
         os.ftruncate(fd, 0)
         disk.write(fd, b"".join((head, digest, state)), 0)
         os.fsync(fd)
+    except OSError:  # a full disk: do not make it fuller
+        disk.remove(temporary)
+        raise
     finally:
         disk.close(fd)
     disk.rename(temporary, path)

@@ -15,22 +15,17 @@ import tempfile
 import time
 
 from engine.collector import PYPY_ENVIRONMENT, Collector
-from engine.exchange import Exchange
-from engine.sequencer import Sequencer
-from protocol.codec import decode, encode
-from protocol.framing import LENGTH_BYTES, FrameReader
-from protocol.records import pack_record
+from perf.batches import flow_frames, new_journal, new_sequencer, split, submit_commands, submit_frames
 from tools.load.core import ROOT, pinned
-from tools.load.flow import MIXES, definition, generate
+from tools.load.flow import MIXES, generate
 
-KEY, ACCOUNT = 1, 1
 EARLY = 10_000  # commands at the start of the cold round that are told apart
 
 #: what the timed part does -> what that is
 STAGES = {
     "commands": "prebuilt commands: apply, stamp, encode events, take",
     "frames": "the same from frames: decode first",
-    "records": "the same from frames, and journal records packed with their checksums",
+    "records": "the same from frames, and journal records made with their checksums",
 }
 
 
@@ -72,8 +67,7 @@ def run(commands, batch=1000, rounds=9, flow="mixed", accounts=1, stages=tuple(S
     with tempfile.TemporaryDirectory(prefix="in-process-") as directory:
         path = os.path.join(directory, "frames")
         with open(path, "wb") as file:
-            for command in made.commands:
-                file.write(encode(command))
+            file.write(flow_frames(made))
         for stage in stages:
             words = [python, "-m", "perf.in_process", "--frames", path, "--batch", str(batch)]
             words += ["--rounds", str(rounds), "--stages", stage]
@@ -86,7 +80,7 @@ def run(commands, batch=1000, rounds=9, flow="mixed", accounts=1, stages=tuple(S
 def measure(path, batch, rounds, stages):
     """-> {stage: {figure: commands a second}}"""
     with open(path, "rb") as file:
-        batches = _batches(file.read(), batch)
+        batches = split(file.read(), batch)
     Collector().start()
     measured = {}
     for stage in stages:
@@ -106,61 +100,27 @@ def measure(path, batch, rounds, stages):
     return measured
 
 
-def _batches(frames, batch):
-    """-> [(frames of the batch as bytes, end of each, commands)]"""
-    buffer, ends = FrameReader().feed(frames)
-    batches = []
-    for first in range(0, len(ends), batch):
-        start = ends[first - 1] if first else 0
-        batch_ends = ends[first : first + batch]
-        commands = []
-        for end in batch_ends:
-            commands.append(decode(buffer, start + LENGTH_BYTES, end))
-            start = end
-        base = ends[first - 1] if first else 0
-        batches.append((buffer[base : batch_ends[-1]], [end - base for end in batch_ends], commands))
-    return batches
-
-
 def _round(batches, stage):
     """-> (seconds of the first EARLY commands, seconds of all, number of commands)"""
-    sequencer = Sequencer(Exchange(1 << 17), time.time_ns)
-    frame = encode(definition())
-    sequencer.submit(0, 0, frame, 0, len(frame), definition())
-    sequencer.take()
+    sequencer, journal = new_sequencer(), new_journal()
+    journal.append(sequencer.take().record)
     from_frames = stage != "commands"
-    chain = count = 0
+    count = 0
     early_s = 0.0
     started_s = time.perf_counter()
     for frames, ends, commands in batches:
         if from_frames:
-            _submit_frames(sequencer, frames, ends)
+            submit_frames(sequencer, frames, ends)
         else:
-            _submit_commands(sequencer, frames, commands)
+            submit_commands(sequencer, frames, commands)
         taken = sequencer.take()
         if stage == "records":
-            _, chain = pack_record(taken.record, chain)
+            journal.append(taken.record)
         count += len(ends)
         if not early_s and count >= EARLY:
             early_s = (time.perf_counter() - started_s) * EARLY / count
     total_s = time.perf_counter() - started_s
     return early_s or total_s, total_s, count
-
-
-def _submit_commands(sequencer, frames, commands):
-    apply = sequencer.apply
-    for command in commands:
-        apply(KEY, command)
-    sequencer.add_source(KEY, ACCOUNT, frames, len(commands))
-
-
-def _submit_frames(sequencer, frames, ends):
-    apply = sequencer.apply
-    start = 0
-    for end in ends:
-        apply(KEY, decode(frames, start + LENGTH_BYTES, end))
-        start = end
-    sequencer.add_source(KEY, ACCOUNT, frames, len(ends))
 
 
 if __name__ == "__main__":

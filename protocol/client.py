@@ -223,8 +223,15 @@ class TradingClient:
         return book_of(await self._call(QueryDepth(account=0, instrument=instrument, levels=levels)))
 
     async def instruments(self):
-        """-> list of Instrument."""
-        return [Instrument(*row) for row in (await self._call(QueryInstruments(account=0))).instruments]
+        """-> every Instrument in the order of their numbers, page by page."""
+        instruments = []
+        more = True
+        while more:
+            after = instruments[-1].instrument if instruments else 0
+            answer = await self._call(QueryInstruments(account=0, after_instrument=after))
+            instruments += [Instrument(*row) for row in answer.instruments]
+            more = answer.more
+        return instruments
 
     async def statistics(self, *, state_hash=False):
         """-> {name: value}. Trusted sessions only; the state hash takes a walk over every order."""

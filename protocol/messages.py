@@ -759,6 +759,7 @@ REFERENCES_MAX = 100_000
 
 OPEN_ORDERS_MAX = 500  # per page
 DEPTH_LEVELS_MAX = 500  # per side
+INSTRUMENTS_MAX = 500  # per page
 
 #: The columns of a row that describes an order.
 ORDER_COLUMNS = (
@@ -802,7 +803,9 @@ class QueryDepth(Query):
 
 @message(63)
 class QueryInstruments(Query):
-    pass
+    """In the order of their numbers, from the first after `after_instrument`."""
+
+    after_instrument: int = u32(0)
 
 
 @message(64)
@@ -831,6 +834,7 @@ class Depth(Message):
 
 @message(72)
 class Instruments(Message):
+    more: int = u8()
     instruments: list = rows()
 
 

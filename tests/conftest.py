@@ -14,3 +14,7 @@ _common = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", _common, max_examples=100, derandomize=True, print_blob=True)
 settings.register_profile("dev", _common, max_examples=50)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--rewrite", action="store_true", help="write anew what tests/scenarios say that commands give")

@@ -8,6 +8,7 @@ import base64
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -207,16 +208,23 @@ class Peer:
         self.writer = writer
         self._frames = FrameReader()
         self._messages = deque()
+        self.heartbeats = 0  # received
         self._last_request_id = 0
 
     @classmethod
-    async def connect(cls, port):
-        return cls(*await asyncio.wait_for(asyncio.open_connection(HOST, port), SECONDS_MAX))
+    async def connect(cls, port, receive_bytes=0):
+        """`receive_bytes`: of the kernel's buffer, for a peer that is to be slow; 0: the kernel's choice."""
+        connection = socket.socket()
+        connection.setblocking(False)
+        if receive_bytes:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        await asyncio.get_running_loop().sock_connect(connection, (HOST, port))
+        return cls(*await asyncio.open_connection(sock=connection, limit=receive_bytes or 1 << 16))
 
     @classmethod
-    async def logged_in(cls, port, key, **login):
+    async def logged_in(cls, port, key, receive_bytes=0, **login):
         """`key` is a (key, secret). -> a Peer whose LoginAccepted and Resumed have come."""
-        peer = await cls.connect(port)
+        peer = await cls.connect(port, receive_bytes)
         await peer.login(key, **login)
         await peer.until(Resumed)
         return peer
@@ -257,7 +265,9 @@ class Peer:
             for end in ends:
                 message = codec.decode(buffer, start + LENGTH_BYTES, end)
                 start = end
-                if type(message) is not Heartbeat:
+                if type(message) is Heartbeat:
+                    self.heartbeats += 1
+                else:
                     self._messages.append(message)
         return self._messages.popleft()
 
@@ -266,7 +276,7 @@ class Peer:
         messages = []
         while count:
             message = await self.receive()
-            assert message is not None, "closed before %s came; got %r" % (kind.__name__, messages[-5:])
+            assert message is not None, "closed before %s came, after %s" % (kind.__name__, str(messages[-3:])[:500])
             messages.append(message)
             count -= type(message) is kind
         return messages

@@ -20,7 +20,9 @@ COMMANDS = {
     "load": ("tools.load.command", "put a core under load: throughput or latency"),
     "market": ("tools.market.command", "feed real order flow (LOBSTER files) into a core and compare with the record"),
     "match": ("tools.match", "run a file of orders through an in-process exchange and write every event"),
+    "order": ("tools.order", "place, cancel and list orders, look at a book, watch a market"),
     "snapshot": ("tools.snapshot", "write a snapshot of a journal, also of a running core"),
+    "up": ("tools.up", "start the whole venue on this machine"),
 }
 
 

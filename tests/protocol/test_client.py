@@ -208,7 +208,6 @@ async def test_the_feed_of_an_instrument_is_a_snapshot_and_changes(core):
             assert second.levels == [[Side.BUY, 100, 3, 1]]
 
 
-@pytest.mark.xfail(reason="the core answers Unsubscribe out of turn with Subscribe")
 async def test_subscriptions_that_come_and_go_in_one_breath_end_as_the_last_one_says(core):
     instrument = await new_instrument(core)
     async with trader_of(core) as alice:

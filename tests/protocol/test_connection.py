@@ -195,7 +195,7 @@ ANSWERED_BY = [
     (QueryOrder(0, 5), Orders(0, [])),
     (QueryOpenOrders(0), Orders(1, [])),
     (QueryDepth(0, 1), Depth(1, 5, [])),
-    (QueryInstruments(0), Instruments([])),
+    (QueryInstruments(0), Instruments(0, [])),
     (QueryStatistics(0), Statistics(5, [["a", 1]])),
     (Subscribe(1), FeedSnapshot(1, 0, 1, 0, [])),
     (Unsubscribe(1), Unsubscribed(1)),

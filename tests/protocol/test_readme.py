@@ -109,6 +109,7 @@ def test_limits_are_the_code_s():
     assert limits["payload of a frame, either direction"] == "{:,} bytes".format(FRAME_BYTES_MAX)
     assert limits["a text or bytes field"] == "%d bytes" % messages.TEXT_BYTES_MAX == "%d bytes" % messages.BYTES_MAX
     assert limits["open order rows in an answer"] == "%d" % messages.OPEN_ORDERS_MAX
+    assert limits["instrument rows in an answer"] == "%d" % messages.INSTRUMENTS_MAX
     assert limits["levels in Depth"] == "%d a side" % messages.DEPTH_LEVELS_MAX
     assert limits["levels in one FeedSnapshot or DepthChanged"] == "{:,}".format(messages.SNAPSHOT_LEVELS_MAX)
 

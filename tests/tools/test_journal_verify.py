@@ -8,6 +8,7 @@ import pytest
 from engine.exchange import Exchange
 from engine.recovery import recover
 from engine.snapshots import snapshot_paths
+from protocol.errors import JournalCorrupt
 from protocol.journal import JournalReader, segment_paths
 from tests.tools.journals import JournalMaker, flip_byte, make_journal, run_json, run_tool
 
@@ -143,6 +144,12 @@ def test_a_snapshot_ahead_of_the_journal_is_found(tmp_path):
         file.write(bytes(1000))
     report = verify(maker)
     assert "after the journal's end" in report["problems"][0]["text"] and report["snapshots"][0]["state"] == "wrong"
+    last = report["last_seq"]
+    assert "truncate %s --at-seq %d`" % (tmp_path, last) in report["help"][0]
+    with pytest.raises(JournalCorrupt, match="before the snapshot"):
+        recover(str(tmp_path), None, 16)
+    assert run_tool("journal", "truncate", tmp_path, "--at-seq", last, "--yes")[0] == 0
+    assert recover(str(tmp_path), None, 16).sequencer.exchange.seq == last
 
 
 def test_other_rules_are_refused(made, monkeypatch):

@@ -1,6 +1,8 @@
 """`python -m tools match`: a file of orders in, every event out."""
 
+import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from tools.__main__ import main
 from tools.decimals import Scale
 from tools.match_input import OrderFile
-from tools.match_run import MatchRun
+from tools.match_run import MatchRun, cell
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEADER = "line,event,order_id,side,price,quantity,maker_id,taker_id,reason"
@@ -107,11 +109,14 @@ def test_an_id_is_free_again_once_its_order_has_ended(match):
 
 
 def test_an_amend_that_fills_the_order_frees_its_id(match):
-    text = "action,order_id,side,price,quantity\nnew,a,sell,6,1\nnew,b,buy,5,1\namend,b,,6,\ncancel,b,,,\n"
+    text = (
+        "action,order_id,side,price,quantity\nnew,a,sell,6,1\nnew,b,buy,5,1\namend,b,,6,\ncancel,b,,,\nnew,b,Buy,6,1\n"
+    )
     assert match(text)[1].splitlines()[3:] == [
         "3,amended,b,buy,6,1,,,",
         "3,traded,b,buy,6,1,a,b,",
         "4,rejected,b,,,,,,unknown_order",
+        "5,accepted,b,buy,6,1,,,",
     ]
 
 
@@ -195,9 +200,22 @@ def test_a_file_that_is_not_there_is_said(capsys):
     assert capsys.readouterr().err == "tools match: [Errno 2] No such file or directory: '/nowhere/orders.csv'\n"
 
 
-def test_out_may_be_a_device_and_stays_one(match):
-    assert match("action,order_id\n", "--out", "/dev/null") == (0, "", "")
-    assert Path("/dev/null").is_char_device()
+def test_out_may_be_a_pipe_and_stays_one(match, tmp_path):
+    # Not /dev/null: a test run as root must not be able to harm it.
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert match("action,order_id\n", "--out", str(pipe)) == (0, "", "")
+        assert os.read(reader, 1000).decode() == HEADER + "\n"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("name", ["x,y", 'x"y', "x\ny", "x\ry", " x ", "", "\u00e4"])
+def test_any_text_is_one_cell(name):
+    assert list(csv.reader([cell(name) + ",next"])) == [[name, "next"]]
 
 
 def test_rows_are_read_and_forgotten_one_by_one():

@@ -8,7 +8,6 @@ import os
 
 import attrs
 
-from engine import recovery
 from engine.exchange import Exchange
 from engine.sequencer import Divergence, Sequencer
 from engine.snapshot import state_hash
@@ -16,6 +15,7 @@ from engine.snapshots import SnapshotDamaged, read_snapshot, snapshot_paths
 from protocol.errors import JournalCorrupt
 from protocol.journal import JournalReader, first_seq_of, segment_paths
 from tools.console import print_json, progress
+from tools.journal import advice
 from tools.journal.state import check_rules
 
 
@@ -59,7 +59,7 @@ def verify(directory):
             _walk(directory, report, snapshots, advance)
         except JournalCorrupt as error:
             report.problem(error.text, error.path, error.offset, report.last_seq + 1)
-            report.help = _help_with_damage(directory, report)
+            report.help = advice.with_damage(directory, report)
     for snapshot in snapshots:
         if report.ok and snapshot.state == "unseen":
             snapshot.state = "wrong"
@@ -67,7 +67,7 @@ def verify(directory):
             report.problem("the snapshot at command %d stands %s" % (snapshot.seq, where), snapshot.path)
     report.snapshots = [attrs.asdict(snapshot) for snapshot in snapshots]
     if report.problems and not report.help:
-        report.help = ["`python -m tools snapshot %s` writes a new one; damaged ones can be removed" % directory]
+        report.help = advice.with_snapshots(directory, report)
     return report
 
 
@@ -134,7 +134,7 @@ def _walk(directory, report, snapshots, advance):
                 sequencer.replay(record)
             except Divergence as error:
                 report.problem("decided otherwise: %s" % error, path, offset, error.seq)
-                report.help = _help_with_divergence(directory, error.seq)
+                report.help = advice.with_divergence(directory, error.seq)
                 return
             _compare_snapshots(sequencer, snapshots, report)
         report.last_seq, report.last_event_seq = record.next_seq - 1, record.next_event_seq - 1
@@ -151,42 +151,6 @@ def _compare_snapshots(sequencer, snapshots, report):
                 report.problem(
                     "the snapshot at command %d holds another state than the journal" % entry.seq, entry.path
                 )
-
-
-# --- what may help ---------------------------------------------------------------------------------------------------
-
-
-def _help_with_damage(directory, report):
-    seq = report.last_seq
-    tools = "`python -m tools journal"
-    lines = ["Commands %d to %d are whole. Copy the directory before anything else." % (report.first_seq, seq)]
-    try:
-        recovered = recovery.recover(directory, None, 1024)
-    except (JournalCorrupt, Divergence):
-        lines.append("A core does not start from this journal.")
-    else:
-        lines.append(
-            "A core does start: it needs only what follows its snapshot at command %d, and that is whole. What is lost "
-            "is history: %s prune %s` removes it." % (recovered.snapshot_seq, tools, directory)
-        )
-    lines.append("Where a copy of the damaged file exists (a backup, a standby), put it back and verify again.")
-    lines.append("%s replay %s --stop-at %d` shows the books as they were before the damage." % (tools, directory, seq))
-    lines.append(
-        "%s truncate %s --at-seq %d` cuts what comes after, and keeps it aside. Commands after %d were acknowledged to "
-        "clients and will not have happened: tell them." % (tools, directory, seq, seq)
-    )
-    return lines
-
-
-def _help_with_divergence(directory, seq):
-    tools = "`python -m tools journal"
-    return [
-        "The bytes are as they were written, but this engine decides otherwise than the one that wrote them: another "
-        "version, a broken installation, or failing memory. Use the version that wrote the journal.",
-        "%s dump %s --from-seq %d --to-seq %d` shows the command and its events." % (tools, directory, seq, seq),
-        "%s replay %s --stop-at %d` shows the books just before it." % (tools, directory, seq - 1),
-        "Where no version agrees with the journal, report it, with the journal.",
-    ]
 
 
 def _print(report):

@@ -11,6 +11,8 @@ def print_figures(figures, indent=0):
     """Print nested figures, one a line."""
     for name, value in figures.items():
         label = " " * indent + name
+        if isinstance(value, list):
+            value = {"%d" % (index + 1): item for index, item in enumerate(value)}
         if isinstance(value, dict):
             print(label)
             print_figures(value, indent + 2)

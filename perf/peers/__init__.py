@@ -1,0 +1,1 @@
+"""Other matching engines, given the same orders in the same run."""

@@ -1,0 +1,298 @@
+"""Sessions that leave, say nothing, ask too much or do not read: what becomes of them, and that nobody else minds."""
+
+import asyncio
+import errno
+import socket
+
+import pytest
+
+import engine.server
+import engine.session
+from protocol.messages import (
+    AllCancelled,
+    CancelOrder,
+    CancelReason,
+    Code,
+    CommandRejected,
+    Depth,
+    DepthChanged,
+    Event,
+    FeedSnapshot,
+    Heartbeat,
+    InstrumentDefined,
+    Logout,
+    OrderAccepted,
+    OrderCancelled,
+    OrderFilled,
+    Orders,
+    QueryDepth,
+    QueryOpenOrders,
+    Refused,
+    Resumed,
+    SessionClosed,
+    Subscribe,
+    Traded,
+    Unsubscribe,
+    Unsubscribed,
+)
+from tests.harness import FaultyDisk, Peer, Venue, buy, eventually, instrument, peer, sell, serving
+
+
+@pytest.fixture
+def venue(tmp_path):
+    return Venue(tmp_path, accounts=(1, 2, 1))
+
+
+async def open_orders(core, venue, account):
+    async with peer(core.trusted_port, venue.trusted) as operator:
+        return (await operator.ask(QueryOpenOrders(account), Orders)).orders
+
+
+async def defined(core, venue, number=1):
+    async with peer(core.trusted_port, venue.trusted) as operator:
+        await operator.ask(instrument(number), InstrumentDefined)
+
+
+# --- cancel-on-disconnect --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["vanish", "logout", "end of file", "malformed"])
+async def test_however_the_connection_ends_cancel_on_disconnect_cancels_all_of_the_account(venue, ending):
+    async with serving(venue) as core:
+        await defined(core, venue)
+        async with peer(core.port, venue.traders[1]) as other, peer(core.trusted_port, venue.trusted) as operator:
+            await other.ask(sell(300, 1), OrderAccepted)
+            async with peer(core.port, venue.traders[0], cancel_on_disconnect=True) as trader:
+                for price in (100, 101):
+                    await trader.ask(buy(price, 1), OrderAccepted)
+                if ending == "vanish":
+                    trader.vanish()
+                elif ending == "logout":
+                    trader.send(Logout())
+                elif ending == "end of file":
+                    trader.writer.write_eof()
+                else:
+                    trader.write(b"\0\0\0\1\xc1")
+                events = await operator.until(AllCancelled)
+            cancelled = [event for event in events if type(event) is OrderCancelled]
+            assert [event.price for event in cancelled] == [100, 101]
+            assert {event.reason for event in cancelled} == {CancelReason.DISCONNECT}
+            assert [row[5] for row in (await other.ask(QueryOpenOrders(0), Orders)).orders] == [300]
+
+
+async def test_orders_stay_without_cancel_on_disconnect_when_superseded_and_at_a_shutdown(venue):
+    async with serving(venue) as core:
+        await defined(core, venue)
+        async with peer(core.port, venue.traders[0], cancel_on_disconnect=True) as first:
+            await first.ask(buy(100, 1), OrderAccepted)
+            async with peer(core.port, venue.traders[0]) as second:
+                assert [type(message) for message in await first.rest()] == [SessionClosed]
+                assert len((await second.ask(QueryOpenOrders(0), Orders)).orders) == 1
+        async with peer(core.port, venue.traders[0], cancel_on_disconnect=True) as third:
+            assert len((await third.ask(QueryOpenOrders(0), Orders)).orders) == 1
+            await core.server.stop()
+            assert (await third.rest())[-1].code == Code.SHUTDOWN
+    async with serving(venue) as core:
+        assert len(await open_orders(core, venue, 1)) == 1
+
+
+async def test_a_cancel_on_disconnect_that_a_full_disk_does_not_take_is_made_up_for_when_there_is_space(venue):
+    disk = FaultyDisk()
+    async with serving(venue, disk) as core:
+        await defined(core, venue)
+        async with peer(core.port, venue.traders[0], cancel_on_disconnect=True) as trader:
+            await trader.ask(buy(100, 1), OrderAccepted)
+            async with peer(core.port, venue.traders[1]) as filler:
+                disk.faults["zero"] = errno.ENOSPC
+                while core.server.takes_commands:
+                    filler.send(*[CancelOrder(0, 1) for _ in range(100)], QueryOpenOrders(0))
+                    await filler.until(Orders)
+        assert len(await open_orders(core, venue, 1)) == 1
+        disk.faults.clear()
+        await eventually(lambda: not core.server.sequencer.exchange.orders.open_count)
+
+
+# --- heartbeats ------------------------------------------------------------------------------------------------------
+
+
+async def test_who_stays_silent_is_closed_and_who_sends_heartbeats_is_not(venue):
+    async def talk(talker):
+        while True:
+            talker.send(Heartbeat())
+            await asyncio.sleep(0.005)
+
+    one, two = venue.traders[:2]
+    async with (
+        serving(venue, heartbeat_ns=20_000_000) as core,
+        peer(core.port, one) as silent,
+        peer(core.port, two) as talker,
+    ):
+        talking = asyncio.ensure_future(talk(talker))
+        assert [message.code for message in await silent.rest()] == [Code.HEARTBEAT_TIMEOUT]
+        assert silent.heartbeats >= 2
+        await talker.ask(CancelOrder(0, 1), CommandRejected)
+        talking.cancel()
+
+
+async def test_who_does_not_read_is_closed_for_its_silence_when_nobody_reads_it_either(venue, monkeypatch):
+    """A peer that is sent more than it takes is not read from; its heartbeats do not count then."""
+    monkeypatch.setattr(engine.session, "OUTBOUND_BYTES_HIGH", 1 << 16)
+    monkeypatch.setattr(engine.session, "CLOSE_SECONDS", 0.01)
+    async with serving(venue, heartbeat_ns=20_000_000) as core:
+        lazy = await Peer.logged_in(core.port, venue.traders[0], receive_bytes=4096)
+        choke(core)
+        lazy.send(*[CancelOrder(0, 1) for _ in range(20_000)])
+        await eventually(lambda: not core.server.connections)
+        assert 100 < core.server.sequencer.exchange.seq < 20_000
+        lazy.vanish()
+
+
+# --- those that ask and do not read ----------------------------------------------------------------------------------
+
+
+def choke(core):
+    """Let the kernel hold next to nothing of what is sent to who is connected now."""
+    for session in core.server.connections:
+        session.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+
+async def test_requests_are_not_read_faster_than_their_answers_are_and_none_is_lost(venue, monkeypatch):
+    monkeypatch.setattr(engine.session, "OUTBOUND_BYTES_HIGH", 1 << 16)
+    async with serving(venue) as core, peer(core.port, venue.traders[0], receive_bytes=4096) as lazy:
+        choke(core)
+        lazy.send(*[CancelOrder(0, number) for number in range(1, 20_001)])
+        (session,) = core.server.connections
+        await eventually(lambda: not session.transport.is_reading())
+        async with peer(core.port, venue.traders[1]) as other:
+            await other.ask(CancelOrder(0, 1), CommandRejected)
+        assert core.server.sequencer.exchange.seq < 20_001
+        rejected = await lazy.until(CommandRejected, 20_000)
+        assert [event.order_id for event in rejected] == list(range(1, 20_001))
+
+
+async def deep_book(core, venue, levels):
+    await defined(core, venue)
+    async with peer(core.port, venue.traders[1]) as maker:
+        maker.send(*[sell(1000 + price, 1) for price in range(levels)])
+        await maker.until(OrderAccepted, levels)
+
+
+@pytest.mark.parametrize("request_class", [QueryDepth, QueryOpenOrders, Subscribe])
+async def test_one_who_asks_for_much_and_reads_nothing_is_held_to_a_bound_and_others_are_served(
+    venue, monkeypatch, request_class
+):
+    monkeypatch.setattr(engine.session, "OUTBOUND_BYTES_HIGH", 1 << 16)
+    monkeypatch.setattr(engine.session, "OUTBOUND_BYTES_MAX", 1 << 20)
+    monkeypatch.setattr(engine.session, "CLOSE_SECONDS", 0.01)
+    async with serving(venue) as core:
+        await deep_book(core, venue, 500)
+        lazy = await Peer.logged_in(core.port, venue.traders[1], receive_bytes=4096)
+        choke(core)
+        (session,) = core.server.connections
+        lazy.send(*[request_class(1) if request_class is Subscribe else request_class(0, 1) for _ in range(20_000)])
+        await eventually(lambda: session.is_closing or not session.transport.is_reading())
+        async with peer(core.port, venue.traders[0]) as other:
+            for _ in range(100):
+                await other.ask(CancelOrder(0, 1), CommandRejected)
+                assert session.transport.get_write_buffer_size() < 3 << 20
+        lazy.vanish()
+
+
+async def test_a_slow_consumer_is_closed_others_miss_nothing_and_neither_does_it_when_it_resumes(venue, monkeypatch):
+    """Three sessions see the same fills; the one that does not read must cost the two others nothing."""
+    monkeypatch.setattr(engine.session, "OUTBOUND_BYTES_MAX", 1 << 17)
+    monkeypatch.setattr(engine.session, "CLOSE_SECONDS", 0.01)
+    async with serving(venue) as core:
+        await defined(core, venue)
+        lazy = await Peer.logged_in(core.port, venue.traders[0], receive_bytes=4096)
+        choke(core)
+        async with peer(core.port, venue.traders[2]) as sibling, peer(core.trusted_port, venue.trusted) as operator:
+            sibling.send(*[sell(100, 1) for _ in range(3_000)])
+            await eventually(lambda: len(core.server.connections) == 2)
+            await operator.until(OrderAccepted, 3_000)
+            expected = [message.event_seq for message in await sibling.until(OrderAccepted, 3_000)]
+        seen = [message.event_seq for message in await lazy.rest() if isinstance(message, Event)]
+        assert len(seen) < len(expected)
+        async with peer(core.port) as again:
+            await again.login(venue.traders[0], resume_after=seen[-1] if seen else 1)
+            seen += [message.event_seq for message in await again.until(Resumed) if isinstance(message, Event)]
+        assert seen == expected
+        lazy.vanish()
+
+
+async def test_a_flush_larger_than_the_limit_is_sent_to_who_had_read_all_before(venue, monkeypatch):
+    """Else a session with many fills at once would be closed again at each attempt to resume."""
+    monkeypatch.setattr(engine.session, "OUTBOUND_BYTES_HIGH", 1 << 13)
+    monkeypatch.setattr(engine.session, "OUTBOUND_BYTES_MAX", 1 << 14)
+    async with serving(venue) as core:
+        await defined(core, venue)
+        async with peer(core.port, venue.traders[1], receive_bytes=4096) as maker:
+            choke(core)
+            for _ in range(1_000):
+                await maker.ask(sell(100, 1), OrderAccepted)
+            async with peer(core.port, venue.traders[0]) as taker:
+                taker.send(buy(100, 1_000))
+                fills = await maker.until(OrderFilled, 1_000)
+                assert [type(event) for event in fills] == [OrderFilled] * 1_000
+                await maker.ask(CancelOrder(0, 1), CommandRejected)
+            maker.vanish()
+        async with peer(core.port, receive_bytes=4096) as again:
+            choke(core)
+            await again.login(venue.traders[1], resume_after=1)
+            seen = [type(message) for message in await again.until(Resumed)]
+            assert seen.count(OrderFilled) == seen.count(OrderAccepted) == 1_000
+
+
+# --- the feed --------------------------------------------------------------------------------------------------------
+
+
+async def test_subscribe_and_unsubscribe_in_one_packet_leave_no_subscription(venue):
+    async with serving(venue) as core:
+        await defined(core, venue)
+        async with peer(core.port, venue.traders[0]) as watcher, peer(core.port, venue.traders[1]) as trader:
+            watcher.send(Subscribe(1), Unsubscribe(1), Subscribe(1), Unsubscribe(1))
+            messages = await watcher.until(Unsubscribed, 2)
+            assert [type(m) for m in messages] == [FeedSnapshot, Unsubscribed] * 2
+            await trader.ask(sell(100, 1), OrderAccepted)
+            watcher.send(QueryDepth(0, 1))
+            assert [type(m) for m in await watcher.until(Depth)] == [Depth]
+
+
+async def test_subscriptions_are_limited_however_they_are_asked_for(venue, monkeypatch):
+    monkeypatch.setattr(engine.server, "SUBSCRIPTIONS_MAX", 3)
+    async with serving(venue) as core:
+        for number in range(1, 6):
+            await defined(core, venue, number)
+        async with peer(core.port, venue.traders[0]) as watcher:
+            watcher.send(*[Subscribe(number) for number in range(1, 6)], Subscribe(99))
+            messages = await watcher.until(Refused, 3)
+            codes = [m.code for m in messages if type(m) is Refused]
+            assert codes == [Code.TOO_MANY_SUBSCRIPTIONS] * 2 + [Code.UNKNOWN_INSTRUMENT]
+            assert [m.instrument for m in messages if type(m) is FeedSnapshot] == [1, 2, 3]
+
+
+async def test_a_session_closed_while_a_flush_is_told_does_not_take_the_rest_of_it_along(venue, monkeypatch):
+    """It is closed as slow when its fills are sent, and its orders are cancelled: in the next flush, not in this."""
+    monkeypatch.setattr(engine.session, "OUTBOUND_BYTES_MAX", 1 << 16)
+    monkeypatch.setattr(engine.session, "CLOSE_SECONDS", 0.01)
+    async with serving(venue) as core:
+        await defined(core, venue)
+        lazy = await Peer.logged_in(core.port, venue.traders[0], receive_bytes=4096, cancel_on_disconnect=True)
+        choke(core)
+        (session,) = core.server.connections
+        async with peer(core.port, venue.traders[1]) as taker, peer(core.trusted_port, venue.trusted) as operator:
+            await operator.ask(sell(100, 10**9, account=1), OrderAccepted)
+            await taker.ask(Subscribe(1), FeedSnapshot)
+            seen = []
+            while not session.is_closing:
+                taker.send(*[buy(100, 1)] * 20)
+                seen += await taker.until(OrderFilled, 20)
+            await operator.until(AllCancelled)
+            taker.send(QueryDepth(0, 1))
+            seen += await taker.until(Depth)
+        trades = [message.trade_id for message in seen if type(message) is Traded]
+        fills = [message.trade_id for message in seen if type(message) is OrderFilled]
+        assert trades == fills
+        assert [message for message in seen if type(message) is DepthChanged][-1].levels == [[2, 100, 0, 0]]
+        assert seen[-1].levels == []
+        lazy.vanish()

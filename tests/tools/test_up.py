@@ -1,0 +1,202 @@
+"""`tools up` as a newcomer meets it: from an empty directory to a venue that trades, and to its end by Ctrl-C."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import attrs
+import pytest
+
+from engine.config import Config, read_config
+from engine.recovery import recover
+from tests.tools.journals import run_json, run_tool
+from tools.up.venue import settings_text
+
+ROOT = Path(__file__).parents[2]
+SECONDS_MAX = 60
+
+
+@contextlib.contextmanager
+def up(directory, *arguments):
+    """A `tools up --json` on free ports -> (process, what it printed once it was up, or None where it ended)."""
+    command = [sys.executable, "-m", "tools", "up", "--directory", str(directory), "--json", "--python", sys.executable]
+    command += ["--warm-up", "0", "--segment-bytes", "65536"]
+    for name in ("--port", "--trusted-port", "--metrics-port"):
+        command += [name, "0"]
+    process = subprocess.Popen(
+        command + [str(argument) for argument in arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = process.stdout.readline()
+        yield process, json.loads(line) if line else None
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=SECONDS_MAX)
+
+
+def end(process, number=signal.SIGINT):
+    """-> (exit code, stderr)."""
+    process.send_signal(number)
+    _, err = process.communicate(timeout=SECONDS_MAX)
+    return process.returncode, err
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_from_nothing_to_a_trade_and_again_to_the_end(tmp_path):
+    directory = tmp_path / "run"
+    demo = ("--demo", directory / "demo.json")
+    with up(directory) as (process, facts):
+        assert facts["instruments_made"] == ["BTC-USDT", "ETH-USDT"]
+        assert [entry["role"] for entry in facts["demo_keys"]] == ["trader", "trader", "trusted"]
+        assert stat.S_IMODE(os.stat(directory / "demo.json").st_mode) == 0o600
+        _, book = run_json("order", "book", "BTC-USDT", *demo)
+        assert (len(book["bids"]), len(book["asks"])) == (5, 5)
+        code, placed = run_json("order", "place", "buy", "0.01", "BTC-USDT", "60030.00", *demo)
+        assert (code, placed["filled_quantity"], placed["open_quantity"]) == (0, 10_000, 0)
+        with socket.create_connection((facts["host"], facts["metrics_port"])) as metrics:
+            metrics.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            assert b"200 OK" in metrics.recv(100)
+        code, err = end(process)
+        assert (code, is_running(facts["pid"])) == (0, False) and "stopped" in err
+    with up(directory) as (process, again):
+        assert again["instruments_made"] == []
+        assert again["demo_keys"] == facts["demo_keys"]
+        _, book = run_json("order", "book", "BTC-USDT", *demo)
+        assert book["asks"][0]["quantity"] == 15_000  # what the trade left
+        assert end(process, signal.SIGTERM)[0] == 0
+    assert recover(str(directory / "journal"), None, 16).sequencer.exchange.trade_count == 1
+
+
+def test_text_shows_addresses_keys_and_commands_that_work(tmp_path):
+    directory = tmp_path / "run"
+    command = [
+        sys.executable,
+        "-m",
+        "tools",
+        "up",
+        "--directory",
+        directory,
+        "--warm-up",
+        "0",
+        "--python",
+        sys.executable,
+    ]
+    command += ["--port", "0", "--trusted-port", "0", "--metrics-port", "-1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        lines = []
+        while not lines or "Ctrl-C" not in lines[-1]:
+            lines.append(process.stdout.readline())
+            assert lines[-1], lines
+        commands = [line.strip() for line in lines if " -m tools " in line]
+        try:
+            assert len(commands) == 2
+            for line in commands:
+                done = subprocess.run(line, shell=True, cwd=ROOT, capture_output=True, text=True)
+                assert (done.returncode, done.stderr) == (0, "")
+            assert "filled 0.010000 at 60030.00" in done.stdout
+        finally:
+            process.send_signal(signal.SIGINT)
+    secrets = [entry["secret"] for entry in json.loads((directory / "demo.json").read_text())["keys"]]
+    assert [secret for secret in secrets if secret not in "".join(lines)] == []
+    assert process.returncode == 0
+
+
+def test_a_core_that_dies_is_told(tmp_path):
+    with up(tmp_path / "run") as (process, facts):
+        os.kill(facts["pid"], signal.SIGKILL)
+        _, err = process.communicate(timeout=SECONDS_MAX)
+        assert process.returncode == 1 and "the core ended by itself" in err
+
+
+def test_a_core_that_refuses_to_start_is_told(tmp_path):
+    with up(tmp_path / "run", "--order-slots", 0) as (process, facts):
+        _, err = process.communicate(timeout=SECONDS_MAX)
+        assert (process.returncode, facts) == (2, None) and "order_slots" in err
+    (tmp_path / "run" / "journal").mkdir()
+    (tmp_path / "run" / "journal" / ("%020d.journal" % 1)).write_bytes(b"nonsense" * 100)
+    with up(tmp_path / "run") as (process, facts):
+        _, err = process.communicate(timeout=SECONDS_MAX)
+        assert (process.returncode, facts) == (1, None)
+        assert "not a journal segment" in err and "tools journal verify" in err and "ended by itself" in err
+
+
+def test_a_second_signal_kills(tmp_path):
+    """A core that is stopped by SIGSTOP does not answer SIGTERM."""
+    with up(tmp_path / "run") as (process, facts):
+        os.kill(facts["pid"], signal.SIGSTOP)
+        process.send_signal(signal.SIGINT)
+        for line in process.stderr:
+            if "once more kills" in line:
+                break
+        code, err = end(process)
+        assert code == 1 and "killing the core" in err
+        deadline = time.monotonic() + SECONDS_MAX
+        while is_running(facts["pid"]):
+            assert time.monotonic() < deadline
+    assert recover(str(tmp_path / "run" / "journal"), None, 16).sequencer.exchange.seq > 0
+
+
+def test_a_port_in_use_is_named(tmp_path):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        up(tmp_path / "run", "--port", taken.getsockname()[1]) as (
+            process,
+            facts,
+        ),
+    ):
+        _, err = process.communicate(timeout=SECONDS_MAX)
+        assert (process.returncode, facts) == (1, None)
+        assert "port %d on 127.0.0.1: address already in use" % taken.getsockname()[1] in err and "--port" in err
+
+
+def test_without_a_demo_there_are_no_keys_and_no_instruments(tmp_path):
+    with up(tmp_path / "run", "--no-demo") as (process, facts):
+        assert (facts["demo_keys"], facts["instruments_made"]) == ([], [])
+        assert run_json("keys", "list", "--keys", facts["keys"]) == (0, [])
+        assert not (tmp_path / "run" / "demo.json").exists()
+        assert end(process)[0] == 0
+
+
+def test_a_revoked_demo_key_is_told_with_what_to_do(tmp_path):
+    with up(tmp_path / "run") as (process, facts):
+        end(process)
+    assert run_tool("keys", "revoke", 2, "--keys", facts["keys"])[0] == 0
+    with up(tmp_path / "run") as (process, again):
+        _, err = process.communicate(timeout=SECONDS_MAX)
+        assert (process.returncode, again) == (1, None) and "no key 2" in err and "demo.json" in err
+
+
+def test_the_settings_file_holds_every_setting(tmp_path):
+    path = tmp_path / "venue.toml"
+    path.write_text(settings_text("run"))
+    assert read_config(path) == attrs.asdict(Config())
+    for field in attrs.fields(Config):
+        assert "# %s\n%s = " % (field.metadata["help"], field.name) in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "content, text", [("[core]\nporf = 1\n", "no setting 'porf'"), ("[core]\nport = 'x'\n", "int")]
+)
+def test_a_wrong_settings_file_is_a_usage_error(tmp_path, content, text):
+    (tmp_path / "venue.toml").write_text(content)
+    code, _, err = run_tool("up", "--directory", tmp_path)
+    assert code == 2 and text in err

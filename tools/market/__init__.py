@@ -1,0 +1,1 @@
+"""Real order flow into a running core: what `tools market` is made of. docs/market-replay.md has the rules."""

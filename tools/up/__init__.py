@@ -1,0 +1,43 @@
+"""`tools up`: the whole venue on this machine, from nothing: directory, settings, demo keys, core, demo instruments."""
+
+import asyncio
+import os
+
+import attrs
+
+from engine.config import Config, ConfigError
+from engine.credentials import KeysFileError
+from tools.console import Failed, note
+from tools.up.prepare import prepare
+from tools.up.serve import Running
+
+EXIT_FAILED, EXIT_USAGE = 1, 2
+
+
+def add_arguments(parser):
+    parser.add_argument("--directory", default="run", help="holds everything of the venue (default %(default)s)")
+    parser.add_argument("--config", metavar="FILE", help="settings (default: venue.toml in there, made if missing)")
+    parser.add_argument("--python", metavar="FILE", help="interpreter of the core (default: .venv-pypy, else this one)")
+    parser.add_argument("--no-demo", action="store_true", help="no demo keys, instruments and orders")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON once it is up, instead of text")
+    for field in attrs.fields(Config):
+        flag = "--" + field.name.replace("_", "-")
+        help_text = "%s (default: the settings file's)" % field.metadata["help"]
+        parser.add_argument(flag, dest=field.name, type=type(field.default), help=help_text)
+
+
+def run(arguments):
+    try:
+        os.makedirs(arguments.directory, exist_ok=True)
+        venue = prepare(arguments)
+        return asyncio.run(_serve(venue))
+    except ConfigError as error:
+        note("tools up: %s" % error)
+        return EXIT_USAGE
+    except (Failed, KeysFileError, OSError) as error:
+        note("tools up: %s" % error)
+        return EXIT_FAILED
+
+
+async def _serve(venue):
+    return await Running(venue).serve()
