@@ -1,5 +1,5 @@
-"""What administrators do: instruments and their states, assets, accounts, money in and out, fees, limits, the kill switch.
-Pure. Every event carries who acted and why."""
+"""What administrators do: instruments and their states, assets, accounts, money in and out, fees, limits, the kill
+switch. Pure. Every event carries who acted and why."""
 
 from engine.book import Book
 from engine.instruments import NOTIONAL_MAX, UNITS_MAX, Instrument, definition_problem, is_plain

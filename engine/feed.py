@@ -15,6 +15,8 @@ from protocol.messages import (
     OrderAmended,
     OrderCancelled,
     OrderFilled,
+    OrderTriggered,
+    SelfTradePrevented,
     Side,
     StateChanged,
     Traded,
@@ -47,6 +49,12 @@ class Feed:
             elif kind is OrderAmended:
                 touched[(event.instrument, event.side, event.previous_price)] = None
                 touched[(event.instrument, event.side, event.price)] = None
+            elif kind is OrderTriggered:
+                if event.open_quantity:
+                    touched[(event.instrument, event.side, event.price)] = None
+            elif kind is SelfTradePrevented:
+                maker_side = Side.BUY + Side.SELL - event.taker_side
+                touched[(event.instrument, maker_side, event.price)] = None
             elif kind is InstrumentStateChanged:
                 self._append(messages, event.instrument, StateChanged(event.instrument, 0, event.state, event.reason))
         depth = {}  # instrument -> level rows

@@ -1,4 +1,4 @@
-"""What an order needs of its account's money, and the account's own limits, at entry, at an amend and at election. Pure.
+"""What an order needs of its account's money, and the account's own limits: at entry, amend and election. Pure.
 
 Instruments without assets trade without funds: nothing here applies to them but the kill switch and the number of open
 orders.

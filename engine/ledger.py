@@ -109,8 +109,8 @@ class Ledger:
         assert asset.available[index] >= 0
 
     def settle_buy(self, slot, instrument, notional, quantity, rate_ppm, left_notional):
-        """The buyer's side of a fill: pay `notional` and the fee out of the reserved amount, receive `quantity`. What is
-        left to buy may cost `left_notional` (-1: for a market order, whatever remains reserved). -> fee."""
+        """The buyer's side of a fill: pay `notional` and the fee out of the reserved amount, receive `quantity`. What
+        is left to buy may cost `left_notional` (below 0: for a market order, what remains reserved). -> fee."""
         orders = self.orders
         index = orders.account_index[slot]
         quote = instrument.quote_asset
@@ -150,8 +150,8 @@ class Ledger:
     def _charge(self, slot, notional, rate_ppm):
         """-> what brings the order's fees up to the sum of rate x notional over its fills, rounded up to the unit.
 
-        `fee_surplus` is what rounding has charged too much so far, in 1/PPM units: rounding is once an order, so that the
-        reserved amount always suffices.
+        `fee_surplus` is what rounding has charged too much so far, in 1/PPM units: rounding is once an order, so that
+        the reserved amount always suffices.
         """
         surplus = self.orders.fee_surplus[slot]
         part = rate_ppm * (notional % PPM) - surplus
@@ -177,6 +177,6 @@ class Ledger:
 
 
 def fee_reserve(surplus, notional, rate_ppm):
-    """-> the most that further fees on `notional` can come to, for an order that has been charged `surplus` too much."""
+    """-> the most that fees on `notional` more can come to, for an order that was charged `surplus` too much."""
     part = rate_ppm * (notional % PPM) - surplus
     return rate_ppm * (notional // PPM) - (-part // PPM)

@@ -55,7 +55,10 @@ class Orders:
         return not self.free and self.used > SLOTS_MAX
 
     def add(self, command, quantity):
-        """Make an accepted PlaceOrder an open order for `quantity`, last of its account. -> slot. O(1), but for the doubling."""
+        """Make an accepted PlaceOrder an open order for `quantity`, last of its account. -> slot.
+
+        O(1), but for the doubling.
+        """
         if self.free:
             slot = self.free.pop()
         else:

@@ -6,9 +6,13 @@ from protocol.messages import (
     INSTRUMENTS_MAX,
     OPEN_ORDERS_MAX,
     ORDER_COLUMNS,
+    Accounts,
+    Balances,
     Depth,
     Instruments,
     Orders,
+    QueryAccount,
+    QueryBalances,
     QueryDepth,
     QueryInstruments,
     QueryOpenOrders,
@@ -25,6 +29,10 @@ def answer(exchange, query, event_seq):
         found = _open_orders(exchange, query)
     elif type(query) is QueryDepth:
         found = _depth(exchange, query, event_seq)
+    elif type(query) is QueryBalances:
+        found = _balances(exchange, query)
+    elif type(query) is QueryAccount:
+        found = _account(exchange, query)
     else:
         assert type(query) is QueryInstruments, query
         found = _instruments(exchange, query)
@@ -46,7 +54,11 @@ def level_rows(book, levels):
 
 def _order(exchange, query):
     orders = exchange.orders
-    slot = orders.find(query.order_id)
+    order_id = query.order_id
+    if order_id == 0:
+        known = exchange.trading.client_order_ids.get(query.account, {}).get(query.client_order_id)
+        order_id = known[0] if known is not None else 0
+    slot = orders.find(order_id)
     is_theirs = slot != NIL and orders.account[slot] == query.account
     return Orders(0, [order_row(orders, slot)] if is_theirs else [])
 
@@ -80,6 +92,31 @@ def _instruments(exchange, query):
             continue
         if len(rows) == INSTRUMENTS_MAX:
             return Instruments(1, rows)
-        i = exchange.books[number].instrument
-        rows.append([i.number, i.price_scale, i.quantity_scale, i.tick, i.lot, i.collar_bps, i.state, i.symbol])
+        book = exchange.books[number]
+        i = book.instrument
+        terms = [i.number, i.price_scale, i.quantity_scale, i.tick, i.lot, i.collar_bps, i.state, i.symbol]
+        limits = [i.quantity_min, i.quantity_max, i.notional_min, i.band_bps]
+        rows.append([*terms, i.base, i.quote, book.last_price, *limits, *i.fees_of(0)])
     return Instruments(0, rows)
+
+
+def _balances(exchange, query):
+    account = exchange.ledger.accounts.get(query.account)
+    if account is None:
+        return Balances([])
+    rows = []
+    for asset in exchange.ledger.assets.values():
+        available, reserved = asset.available[account.index], asset.reserved[account.index]
+        rows.append([asset.number, asset.symbol, asset.scale, available, reserved])
+    return Balances(rows)
+
+
+def _account(exchange, query):
+    """O(the account's open orders)."""
+    ledger = exchange.ledger
+    account = ledger.accounts.get(query.account or ledger.users.get(query.user, 0))
+    if account is None:
+        return Accounts([])
+    open_orders = len(exchange.orders.of_account(account.number))
+    row = [account.number, account.user, account.tier, account.is_blocked, open_orders, account.open_orders_max]
+    return Accounts([row])

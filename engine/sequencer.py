@@ -8,10 +8,12 @@ import itertools
 
 import attrs
 
+from engine.trading import NEVER_NS
 from protocol import codec
 from protocol.codec import FIXED_FRAME_BYTES_MAX, WRITERS
 from protocol.content import record_commands, split_frames
 from protocol.framing import LENGTH_BYTES
+from protocol.messages import Tick
 from protocol.records import Record, Source
 
 #: Events are collected in pages: PyPy moves and frees what is below 128 KiB cheaply, and nothing above.
@@ -86,10 +88,24 @@ class Sequencer:
     def apply(self, key, command):
         """Apply one command of the batch; add_source() has to follow before take()."""
         if self.count == 0:
-            self.time_ns = max(self.time_ns, self._now_ns())
-            self.events = []
+            self._start_batch()
         self.count += 1
         self._apply(key, command)
+
+    def _start_batch(self):
+        """The batch gets its time, and what that makes due is done first."""
+        self.time_ns = max(self.time_ns, self._now_ns())
+        self.events = []
+        if self.time_ns >= self.exchange.next_due_ns:
+            self.count = 1
+            tick = Tick(0)
+            self._apply(0, tick)
+            self.add_source(0, 0, codec.encode(tick), 1)
+
+    def due_in_ns(self):
+        """-> how long until a Tick has something to do; 0 and less: now. None: nothing is in sight."""
+        due_ns = self.exchange.next_due_ns
+        return None if due_ns == NEVER_NS else due_ns - self._now_ns()
 
     def add_source(self, key, account, frames, count):
         """The last `count` commands applied came as `frames` from the session of this key."""

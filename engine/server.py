@@ -35,6 +35,7 @@ LOGIN_SECONDS = 5
 HEARTBEAT_NS = 5_000_000_000
 IDLE_SECONDS = 0.1  # without a command: a Tick closes the last record, and the collector may work
 WRITE_SYNC_SECONDS = 1  # durability `write`: the journal is synced this often, beside the loop
+WAKE_SECONDS_MAX = 3600  # a good-till-date order further away is looked at again then: clocks are corrected
 ROOM_RETRY_SECONDS = 0.25  # journal disk full: how often space is looked for
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,8 @@ class Server:
         self._flush_is_due = False
         self._listeners = []
         self._timers = {}  # work -> timer
+        self._due_ns = None  # what _due_timer waits for
+        self._due_timer = None
         self._idle_timer = None
         self._last_was_tick = True
         self._is_synced = True
@@ -89,6 +92,7 @@ class Server:
         self._every(self.heartbeat_ns * 0.5e-9, self._heartbeats)
         if self.durability == Durability.WRITE:
             self._every(WRITE_SYNC_SECONDS, self._sync_beside)
+        self._wake_when_due()
 
     def _every(self, seconds, work):
         def run():
@@ -105,8 +109,9 @@ class Server:
             listener.close()
         for timer in self._timers.values():
             timer.cancel()
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
+        for timer in (self._idle_timer, self._due_timer):
+            if timer is not None:
+                timer.cancel()
         for session in list(self.connections):
             session.cancel_on_disconnect = False  # orders outlive a restart
         self._cancel_disconnected()
@@ -231,6 +236,7 @@ class Server:
         if self._subscribers:
             self._send_feed(self.sequencer.events)
         self._was_busy()
+        self._wake_when_due()
         if self.collector is not None and self.collector.is_pressed:
             self.collector.step()
         if not self.journal.has_room():
@@ -358,6 +364,28 @@ class Server:
             session.has_received = False
             if session.silent_halves >= 2 * SILENT_HEARTBEATS_MAX:
                 session.close(Code.HEARTBEAT_TIMEOUT, "nothing received for %d heartbeats" % SILENT_HEARTBEATS_MAX)
+
+    def _wake_when_due(self):
+        """A Tick at the time the next good-till-date order ends, though nothing else may come then."""
+        due_ns = self.sequencer.exchange.next_due_ns
+        if due_ns != self._due_ns:
+            self._due_ns = due_ns
+            if self._due_timer is not None:
+                self._due_timer.cancel()
+                self._due_timer = None
+            wait_ns = self.sequencer.due_in_ns()
+            if wait_ns is not None:
+                wait_s = min(max(wait_ns, 0) * 1e-9, WAKE_SECONDS_MAX)
+                self._due_timer = self.loop.call_later(wait_s, self._due)
+
+    def _due(self):
+        self._due_timer = None
+        self._due_ns = None
+        if self.failure is None and not self._is_stopping:
+            if self.takes_commands and self.sequencer.due_in_ns() is not None and self.sequencer.due_in_ns() <= 0:
+                self.submit_own(0, 0, Tick(0))
+            else:
+                self._wake_when_due()
 
     def _was_busy(self):
         if self._idle_timer is None and not self._is_stopping:

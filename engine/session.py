@@ -18,17 +18,18 @@ from protocol.messages import (
     CancelOrder,
     CancelReason,
     Code,
-    DefineInstrument,
+    Command,
     Heartbeat,
     Logout,
+    Message,
     PlaceOrder,
     Query,
     QueryStatistics,
     Refused,
     Resumed,
     SessionClosed,
-    SetInstrumentState,
     Subscribe,
+    Tick,
     Unsubscribe,
 )
 
@@ -46,7 +47,7 @@ SILENT_HEARTBEATS_MAX = 3
 
 #: What a session may send, by role: for each message type number, whether it is a command of theirs.
 TRADER_COMMANDS = [MESSAGES.get(n) in (PlaceOrder, CancelOrder, AmendOrder, CancelAll) for n in range(128)]
-TRUSTED_COMMANDS = [TRADER_COMMANDS[n] or MESSAGES.get(n) in (DefineInstrument, SetInstrumentState) for n in range(128)]
+TRUSTED_COMMANDS = [n != Tick.TYPE and issubclass(MESSAGES.get(n, Message), Command) for n in range(128)]
 
 
 class Session(asyncio.Protocol):
@@ -180,7 +181,7 @@ class Session(asyncio.Protocol):
             if command is not None and allowed[command.TYPE] and server.takes_commands:
                 if command.account == 0:
                     command.account = account
-                if (command.account == account or self.is_trusted) and not _is_forged(command):
+                if (command.account == account or self.is_trusted) and not _is_forged(command, self.is_trusted):
                     sequencer.apply(self.key, command)
                     run_count += 1
                     start = end
@@ -330,8 +331,10 @@ class Session(asyncio.Protocol):
         self._answer(Resumed(self.server.durable_event_seq))
 
 
-def _is_forged(command):
-    """A cancel may only name the reason that is the client's to name."""
+def _is_forged(command, is_trusted):
+    """True for what only the core may say, or for a second factor that only a trusted session may vouch for."""
+    if command.TYPE == PlaceOrder.TYPE:
+        return command.second_factor and not is_trusted
     return command.TYPE == CancelAll.TYPE and command.reason != CancelReason.USER_ALL
 
 

@@ -341,7 +341,14 @@ class Trading:
         side = orders.side[slot]
         book = self.books[orders.instrument[slot]]
         triggered = OrderTriggered(
-            orders.account[slot], orders.order_id[slot], book.instrument.number, side, orders.stop_price[slot], 0, 0
+            orders.account[slot],
+            orders.order_id[slot],
+            book.instrument.number,
+            side,
+            orders.stop_price[slot],
+            orders.price[slot],
+            0,
+            0,
         )
         events.append(triggered)
         reason = self._election_problem(book, slot)
@@ -352,7 +359,7 @@ class Trading:
             self._enter(book, slot, triggered, events)
 
     def _election_problem(self, book, slot):
-        """-> why an elected order ends at once, or 0. A stop order to buy brings its reserve to what it is about to spend."""
+        """-> why an elected order ends at once, or 0. A stop order to buy first reserves what it is about to spend."""
         orders = self.orders
         side = orders.side[slot]
         is_fok = orders.time_in_force[slot] == TimeInForce.FOK

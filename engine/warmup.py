@@ -108,7 +108,15 @@ class _Trader(asyncio.Protocol):
         if chance < 0.45:
             name = "w%d" % self.left if chance < 0.1 else ""
             return PlaceOrder(
-                0, 1, side, OrderType.LIMIT, TimeInForce.GTC, 0, 100_000 - offset * toward, quantity, name
+                0,
+                1,
+                side,
+                OrderType.LIMIT,
+                TimeInForce.GTC,
+                0,
+                100_000 - offset * toward,
+                quantity,
+                client_order_id=name,
             )
         if chance < 0.80 and self.open_orders:
             return CancelOrder(0, self.open_orders.pop(self.random.randrange(len(self.open_orders))))
@@ -133,7 +141,7 @@ async def warm_up(loop, directory, commands, now_ns, clock_s, random_bytes, new_
     for durability in (Durability.WRITE, Durability.SYNC):
         journal = Journal(directory, NoDisk(), End("", 0, CLEAN, "", 0, 1, 1, 0, 0), 1, RULES_VERSION)
         server = Server(loop, Sequencer(Exchange(), now_ns), journal, keys, durability, new_nonce, clock_s)
-        server.submit_own(0, 0, DefineInstrument(0, 1, 2, 2, 1, 1, 50, "WARM"))
+        server.submit_own(0, 0, DefineInstrument(0, 1, 2, 2, 1, 1, 50, 0, 0, 0, "WARM"))
         port = await server.listen("127.0.0.1", 0)
         running = []
         for key, secret in traders:

@@ -628,6 +628,7 @@ class OrderTriggered(Event):
     instrument: int = u32()
     side: int = u8()
     stop_price: int = i64()
+    price: int = i64()  # its limit; 0: a market order now
     filled_quantity: int = i64()
     open_quantity: int = i64()
 
@@ -770,8 +771,12 @@ ORDER_COLUMNS = (
 #: The columns of a row that describes a price level.
 LEVEL_COLUMNS = ("side", "price", "quantity", "orders")
 INSTRUMENT_COLUMNS = (
-    "instrument", "price_scale", "quantity_scale", "tick", "lot", "collar_bps", "state", "symbol",
+    "instrument", "price_scale", "quantity_scale", "tick", "lot", "collar_bps", "state", "symbol", "base", "quote",
+    "last_price", "quantity_min", "quantity_max", "notional_min", "band_bps", "maker_ppm", "taker_ppm",
 )  # fmt: skip
+#: Amounts are in units of 10^-scale of the asset.
+BALANCE_COLUMNS = ("asset", "symbol", "scale", "available", "reserved")
+ACCOUNT_COLUMNS = ("account", "user", "tier", "is_blocked", "open_orders", "open_orders_max")
 
 
 @attrs.define
@@ -783,7 +788,10 @@ class Query(Message):
 
 @message(60)
 class QueryOrder(Query):
-    order_id: int = i64()
+    """By order_id, or where that is 0 by client_order_id."""
+
+    order_id: int = i64(0)
+    client_order_id: str = text("")
 
 
 @message(61)
@@ -815,6 +823,18 @@ class QueryStatistics(Query):
     state_hash: int = u8(0)  # 1: also compute the state hash (walks every order)
 
 
+@message(65)
+class QueryBalances(Query):
+    """Every asset, for an account that has been opened."""
+
+
+@message(66)
+class QueryAccount(Query):
+    """By number, or where that is 0 by `user`. Trusted sessions ask for any, traders for their own."""
+
+    user: str = text("")
+
+
 @message(70)
 class Orders(Message):
     """Answers QueryOrder (one row or none) and QueryOpenOrders."""
@@ -842,6 +862,20 @@ class Instruments(Message):
 class Statistics(Message):
     event_seq: int = i64()
     statistics: list = rows()  # [name, value] pairs; values are ints or text
+
+
+@message(74)
+class Balances(Message):
+    """Answers QueryBalances; empty for an account that is not known."""
+
+    balances: list = rows()
+
+
+@message(75)
+class Accounts(Message):
+    """Answers QueryAccount: one row or none."""
+
+    accounts: list = rows()
 
 
 # --- public feed ---------------------------------------------------------------------------------------------------
