@@ -88,8 +88,11 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport):
         self._transport = transport
-        transport.write(self._connection.start(secrets.token_urlsafe(18)))
         self._timer = self._loop.call_later(LOGIN_SECONDS, transport.abort)
+        if is_connected_to_itself(transport):
+            transport.abort()
+        else:
+            transport.write(self._connection.start(secrets.token_urlsafe(18)))
 
     def data_received(self, data):
         connection = self._connection
@@ -158,3 +161,9 @@ class Link(asyncio.Protocol):
             liveness.sent_ns = now_ns
         due_ns = min(liveness.next_heartbeat_ns(), liveness.expires_ns())
         self._timer = self._loop.call_later((due_ns - now_ns) / 1e9, self._beat)
+
+
+def is_connected_to_itself(transport):
+    """True where TCP found nobody but the caller: it can happen with a port of the ephemeral range, on this machine,
+    that is tried again and again while nobody listens."""
+    return transport.get_extra_info("sockname") == transport.get_extra_info("peername")

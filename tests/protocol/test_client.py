@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import socket
 
 import pytest
 
@@ -9,6 +10,7 @@ from protocol.calls import CancelledAll, ConnectionClosed, Level, Rejected, Requ
 from protocol.client import TradingClient
 from protocol.codec import encode
 from protocol.connection import WindowFull
+from protocol.link import is_connected_to_itself
 from protocol.messages import (
     CancelReason,
     Code,
@@ -415,6 +417,7 @@ async def test_a_core_that_is_killed_and_started_again_is_waited_for(tmp_path):
         instrument = await new_instrument(core)
         async with trader_of(core) as alice, trader_of(core, BOB) as bob:
             feed = bob.subscribe(instrument)
+            assert type((await gathered(feed, 1))[0]) is FeedSnapshot
             await alice.place(instrument=instrument, side="buy", quantity=1, price=100)
             core.kill()
             calls = [
@@ -425,9 +428,10 @@ async def test_a_core_that_is_killed_and_started_again_is_waited_for(tmp_path):
             core.start()
             assert [(await call).open_quantity for call in calls] == [1, 1]
             assert len(await alice.open_orders(instrument=instrument)) == 3
-            snapshots = 0
-            while snapshots < 2:
-                snapshots += sum(type(message) is FeedSnapshot for message in await asyncio.wait_for(feed.batch(), 30))
+            unseen = [[Side.BUY, price, 1, 1] for price in (98, 99)]  # by bob, in a new snapshot or as changes after it
+            while unseen:
+                for message in await asyncio.wait_for(feed.batch(), 30):
+                    unseen = [level for level in unseen if level not in message.levels]
     finally:
         core.stop()
 
@@ -492,6 +496,20 @@ async def test_an_unanswered_request_is_sent_again_to_a_core_that_was_silent():
         request_id = client.submit(order_for(1))
         assert (await core.next(PlaceOrder)).request_id == request_id
         assert (await core.next(PlaceOrder)).request_id == request_id
+
+
+async def test_a_socket_connected_to_itself_is_told_from_one_to_a_core(core):
+    loop = asyncio.get_running_loop()
+    with socket.socket() as itself:
+        itself.setblocking(False)
+        itself.bind(("127.0.0.1", 0))
+        await loop.sock_connect(itself, itself.getsockname())
+        to_itself, _ = await loop.create_connection(asyncio.Protocol, sock=itself)
+        to_core, _ = await loop.create_connection(asyncio.Protocol, core.host, core.port)
+        assert [is_connected_to_itself(transport) for transport in (to_itself, to_core)] == [True, False]
+        to_itself.abort()
+        to_core.abort()
+        await asyncio.sleep(0)
 
 
 async def test_a_peer_that_is_no_core_ends_it():

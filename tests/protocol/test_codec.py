@@ -28,11 +28,14 @@ from protocol.messages import (
 from tests.protocol.strategies import CLASSES, messages, messages_of, msgpack_of, values_in
 
 EVERY_CLASS = pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-EVERY_FIELD = pytest.mark.parametrize(
-    "cls, name, wire",
-    [(cls, name, wire) for cls in CLASSES for name, wire in wire_fields(cls) if name != "request_id"],
-    ids=lambda part: part.__name__ if isinstance(part, type) else part,
-)
+
+
+def every_field(*wires):
+    """Parametrize by (cls, name, wire): the fields of all messages, or those of some wire types."""
+    fields = [(cls, name, wire) for cls in CLASSES for name, wire in wire_fields(cls)[1:] if not wires or wire in wires]
+    return pytest.mark.parametrize("cls, name, wire", fields, ids=lambda part: getattr(part, "__name__", part))
+
+
 SAMPLE = {TEXT: "abc", BYTES: b"abc", ROWS: [[1, 2]]}
 
 
@@ -75,7 +78,7 @@ def test_a_request_id_of_another_kind_is_malformed(cls):
         assert caught.value.code == Code.MALFORMED
 
 
-@EVERY_FIELD
+@every_field()
 def test_a_field_of_a_wrong_type_is_named(cls, name, wire):
     right = {TEXT: str, BYTES: bytes, ROWS: list}.get(wire, int)
     for wrong in (5, "text", b"bytes", [[1]], None, True, 1.5, {1: 2}, [1], msgpack.ExtType(5, b"x")):
@@ -96,13 +99,21 @@ def test_every_integer_type_has_its_fields_checked_at_both_ends(wire):
                 refused(cls, name, INTEGER_MAX[wire] + 1)
 
 
-@EVERY_FIELD
+@every_field("u8")
+def test_a_negative_u8_in_our_own_layout_is_refused_too(cls, name, wire):
+    message = decode(msgpack.packb(sample(cls)))
+    setattr(message, name, -1)
+    with pytest.raises(FieldError, match=r"%s\.%s: out of range for u8" % (cls.__name__, name)):
+        decode(encode(message), 4)
+
+
+@every_field(TEXT, BYTES)
 def test_text_and_bytes_are_at_most_255_bytes(cls, name, wire):
     if wire == TEXT:
         taken(cls, name, "x" * 255)
         refused(cls, name, "x" * 256)
         refused(cls, name, "é" * 128)
-    elif wire == BYTES:
+    else:
         taken(cls, name, bytes(255))
         refused(cls, name, bytes(256))
 

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 from engine.disk import Disk
 from engine.exchange import RULES_VERSION, Exchange
@@ -119,11 +120,21 @@ def run_tool(*arguments):
     """`python -m tools ARGUMENTS` in this process. -> (exit code, stdout, stderr)."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as error:
-            code = error.code
+        code = in_thread(_exit_code_of, [str(argument) for argument in arguments])
     return code, out.getvalue(), err.getvalue()
+
+
+def _exit_code_of(argv):
+    try:
+        return main(argv)
+    except SystemExit as error:
+        return error.code
+
+
+def in_thread(work, *arguments):
+    """-> work(*arguments). Its asyncio.run() would take the main thread's event loop away from the async tests."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work, *arguments).result()
 
 
 def run_json(*arguments):

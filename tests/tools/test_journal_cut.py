@@ -10,7 +10,10 @@ from engine.journal import lock_directory
 from engine.recovery import recover
 from engine.snapshot import state_hash
 from engine.snapshots import snapshot_paths
+from protocol.errors import JournalCorrupt
 from protocol.journal import JournalReader, first_seq_of, segment_paths
+from protocol.messages import OrderAccepted
+from tests.harness import Venue, buy, peer, serving
 from tests.tools.journals import flip_byte, make_journal, run_json, run_tool
 from tools.journal.dump import dumped
 
@@ -163,3 +166,31 @@ def test_a_damaged_segment_header_is_cut_off_as_a_whole(made):
     seq = first_seq_of(paths[3]) - 1
     code, plan = run_json("journal", "truncate", made.directory, "--at-seq", seq, "--yes")
     assert code == 0 and plan["path"] == paths[2] and recovered_seq_and_hash(made)[0] == seq
+
+
+def test_a_damaged_record_before_the_snapshot_costs_no_command(made):
+    """The core does not start: the segment it needs is damaged, though in a part that the snapshot stands for."""
+    needed = [path for path in segment_paths(made.directory) if first_seq_of(path) <= 901][-1]
+    flip_byte(needed, 200)
+    with pytest.raises(JournalCorrupt):
+        recover(made.directory, None, 16)
+    files = names(segment_paths(made.directory))
+    code, plan = run_json("journal", "truncate", made.directory, "--at-seq", 900, "--yes")
+    assert code == 0 and recovered_seq_and_hash(made)[0] == 900
+    assert names(segment_paths(made.directory)) == ["%020d.journal" % 901]
+    assert sorted(os.listdir(plan["aside"])) == files
+    assert run_tool("journal", "verify", made.directory)[0] == 0
+
+
+async def test_a_core_goes_on_after_a_beginning_anew(tmp_path):
+    venue = Venue(tmp_path)
+    made = make_journal(venue.journal, 600, snapshots=(600,))
+    for path in segment_paths(made.directory):
+        flip_byte(path, 200)
+    assert run_tool("journal", "truncate", made.directory, "--at-seq", 600, "--yes")[0] == 0
+    async with serving(venue) as core, peer(core.port, venue.traders[0]) as trader:
+        trader.send(buy(100, 5))
+        (accepted,) = await trader.until(OrderAccepted)
+    assert accepted.event_seq == made.sequencer.event_seq + 1
+    code, report = run_json("journal", "verify", made.directory)
+    assert code == 0 and report["first_seq"] == 601 and report["last_seq"] > 600

@@ -7,6 +7,7 @@ import pytest
 
 from engine.exchange import Exchange
 from engine.recovery import recover
+from engine.snapshot import state_hash
 from engine.snapshots import snapshot_paths
 from protocol.errors import JournalCorrupt
 from protocol.journal import JournalReader, segment_paths
@@ -52,7 +53,7 @@ def test_a_pruned_journal_without_a_snapshot_is_no_venue_any_more(made):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_changed_bit_anywhere_is_found_and_the_advice_leads_to_a_journal_that_is_ok(made, seed):
+def test_a_changed_bit_anywhere_is_found_and_the_advice_leads_to_a_core_that_starts(made, tmp_path, seed):
     chance = random.Random(seed)
     path, offset, record = place_of(made.directory, chance.randint(1, 1200))
     flip_byte(path, offset + chance.randrange(40 + len(record.commands) + len(record.events)))
@@ -61,14 +62,21 @@ def test_a_changed_bit_anywhere_is_found_and_the_advice_leads_to_a_journal_that_
     assert (problem["path"], problem["offset"], problem["seq"]) == (path, offset, record.first_seq)
     intact = record.first_seq - 1
     assert report["last_seq"] == intact
-    assert any("truncate %s --at-seq %d`" % (made.directory, intact) in line for line in report["help"])
-    starts = not any("does not start" in line for line in report["help"])
-    assert starts == (intact >= 900 - 7 and record.first_seq <= 900 or record.next_seq <= 901)
-    code, _, err = run_tool("journal", "truncate", made.directory, "--at-seq", intact, "--yes")
-    assert code == 0, err
-    report = verify(made)
-    assert report["ok"] and report["last_seq"] == intact
-    assert recover(made.directory, None, 16).sequencer.exchange.seq == intact
+    left = max(intact, 900)  # the newest snapshot
+    if any("A core does start" in line for line in report["help"]):
+        left = 1200
+    else:
+        assert any("truncate %s --at-seq %d`" % (made.directory, left) in line for line in report["help"])
+        code, _, err = run_tool("journal", "truncate", made.directory, "--at-seq", left, "--yes")
+        assert code == 0, err
+    exchange = recover(made.directory, None, 16).sequencer.exchange
+    assert (exchange.seq, state_hash(exchange)) == (left, expected_hash(tmp_path, left))
+
+
+def expected_hash(tmp_path, seq):
+    """Of the same venue after so many commands, from a journal without damage."""
+    make_journal(tmp_path / "again", 1200, snapshots=(400, 900))
+    return run_json("journal", "replay", tmp_path / "again", "--stop-at", seq)[1]["state_hash"]
 
 
 def test_a_missing_segment_is_named(made):
@@ -84,6 +92,18 @@ def test_damage_before_the_snapshot_does_not_stop_a_core(made):
     report = verify(made)
     assert not report["ok"] and any("A core does start" in line for line in report["help"])
     assert recover(made.directory, None, 16).sequencer.exchange.seq == 1200
+
+
+def test_of_two_damages_the_advice_keeps_what_stands_between_snapshot_and_second(made):
+    flip_byte(segment_paths(made.directory)[0], 5000)
+    path, offset, record = place_of(made.directory, 1150)
+    flip_byte(path, offset + 100)
+    report = verify(made)
+    assert report["problems"][0]["path"] == segment_paths(made.directory)[0]
+    left = record.first_seq - 1
+    assert any("truncate %s --at-seq %d`" % (made.directory, left) in line for line in report["help"])
+    assert run_tool("journal", "truncate", made.directory, "--at-seq", left, "--yes")[0] == 0
+    assert recover(made.directory, None, 16).sequencer.exchange.seq == left
 
 
 def test_a_torn_end_is_no_damage(made):
@@ -144,12 +164,13 @@ def test_a_snapshot_ahead_of_the_journal_is_found(tmp_path):
         file.write(bytes(1000))
     report = verify(maker)
     assert "after the journal's end" in report["problems"][0]["text"] and report["snapshots"][0]["state"] == "wrong"
-    last = report["last_seq"]
-    assert "truncate %s --at-seq %d`" % (tmp_path, last) in report["help"][0]
     with pytest.raises(JournalCorrupt, match="before the snapshot"):
         recover(str(tmp_path), None, 16)
-    assert run_tool("journal", "truncate", tmp_path, "--at-seq", last, "--yes")[0] == 0
-    assert recover(str(tmp_path), None, 16).sequencer.exchange.seq == last
+    assert "truncate %s --at-seq %d`" % (tmp_path, maker.seq) in report["help"][1]
+    assert run_tool("journal", "truncate", tmp_path, "--at-seq", maker.seq, "--yes")[0] == 0
+    exchange = recover(str(tmp_path), None, 16).sequencer.exchange
+    assert state_hash(exchange) == state_hash(maker.sequencer.exchange)
+    assert verify(maker)["ok"]
 
 
 def test_other_rules_are_refused(made, monkeypatch):

@@ -1,6 +1,5 @@
 """docs/operations.md says what is: its tables are the code's."""
 
-import asyncio
 import json
 import re
 from pathlib import Path
@@ -30,13 +29,11 @@ def test_the_table_of_settings_is_the_config():
     assert rows_of("Settings") == settings
 
 
-def test_the_table_of_metrics_names_every_metric(tmp_path):
-    async def text():
-        async with serving(Venue(tmp_path)) as core:
-            core.server.collector = Collector()
-            return metrics_text(core.server).decode()
-
-    exported = re.findall(r"^# TYPE (\w+)", asyncio.run(text()), re.MULTILINE)
+async def test_the_table_of_metrics_names_every_metric(tmp_path):
+    async with serving(Venue(tmp_path)) as core:
+        core.server.collector = Collector()
+        text = metrics_text(core.server).decode()
+    exported = re.findall(r"^# TYPE (\w+)", text, re.MULTILINE)
     named = re.findall(r"`(core_\w+)", " ".join(row[0] for row in rows_of("Metrics")))
     assert sorted(named) == sorted(exported)
 

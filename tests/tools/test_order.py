@@ -10,7 +10,7 @@ from protocol.calls import Instrument
 from protocol.client import TradingClient
 from protocol.messages import DepthChanged, FeedSnapshot, StateChanged, Traded
 from tests.harness import CoreProcess, Venue
-from tests.tools.journals import run_json, run_tool
+from tests.tools.journals import in_thread, run_json, run_tool
 from tools.order.watch import Market
 from tools.up.venue import write_demo
 
@@ -39,7 +39,7 @@ def define(venue, core):
             scales = {"price_scale": 2, "quantity_scale": 3, "tick": 5, "lot": 10, "collar_bps": 1000}
             await client.define_instrument(1, "GOLD-USDT", **scales)
 
-    asyncio.run(work())
+    in_thread(asyncio.run, work())
 
 
 @pytest.fixture(autouse=True)

@@ -2,40 +2,56 @@
 
 from engine import recovery
 from engine.sequencer import Divergence
+from engine.snapshots import newest_snapshot
 from protocol.errors import JournalCorrupt
+from protocol.journal import JournalReader
 
 
 def with_damage(directory, report):
+    """Bytes of the journal are wrong after command report.last_seq."""
     seq = report.last_seq
     tools = "`python -m tools journal"
-    lines = ["Commands %d to %d are whole. Copy the directory before anything else." % (report.first_seq, seq)]
+    lines = [
+        "Commands %d to %d are whole. Copy the directory before anything else." % (report.first_seq, seq),
+        "Where a copy of the damaged file exists (a backup, a standby), put it back and verify again.",
+        "%s replay %s --stop-at %d` shows the books as they were before the damage." % (tools, directory, seq),
+    ]
     try:
         recovered = recovery.recover(directory, None, 1024)
     except (JournalCorrupt, Divergence):
         lines.append("A core does not start from this journal.")
+        lines.append(_cut(directory))
     else:
         lines.append(
             "A core does start: it needs only what follows its snapshot at command %d, and that is whole. What is lost "
             "is history: %s prune %s` removes it." % (recovered.snapshot_seq, tools, directory)
         )
-    lines.append("Where a copy of the damaged file exists (a backup, a standby), put it back and verify again.")
-    lines.append("%s replay %s --stop-at %d` shows the books as they were before the damage." % (tools, directory, seq))
-    lines.append(
-        "%s truncate %s --at-seq %d` cuts what comes after, and keeps it aside. Commands after %d were acknowledged to "
-        "clients and will not have happened: tell them." % (tools, directory, seq, seq)
-    )
     return lines
+
+
+def _cut(directory):
+    """After the last command that can be kept: from the newest snapshot on, as far as the records are whole."""
+    newest = newest_snapshot(directory)
+    last_seq = newest.seq if newest is not None else 0
+    try:
+        for _, _, record in JournalReader(directory, last_seq + 1):
+            last_seq = record.next_seq - 1
+    except JournalCorrupt:
+        pass
+    return (
+        "`python -m tools journal truncate %s --at-seq %d` keeps what all commands up to that one did, and lays the "
+        "rest aside. Commands after it were acknowledged and will not have happened: tell the clients."
+        % (directory, last_seq)
+    )
 
 
 def with_snapshots(directory, report):
     """The journal is whole, snapshots are not."""
     lines = []
-    if any(entry["seq"] > report.last_seq for entry in report.snapshots):
-        lines.append(
-            "The end of the journal is lost, and with it commands that were acknowledged: put back the segments that "
-            "are missing. Where there are none, `python -m tools journal truncate %s --at-seq %d` lays the snapshot "
-            "aside, and a core starts after command %d." % (directory, report.last_seq, report.last_seq)
-        )
+    newest = newest_snapshot(directory)
+    if newest is not None and newest.seq > report.last_seq:
+        lines.append("The end of the journal is lost: put back the segments that are missing. Where there are none:")
+        lines.append(_cut(directory))
     elif report.decided_from_seq:
         lines.append(
             "The journal is whole. Remove the snapshots that are not good; `python -m tools snapshot %s` writes a new "

@@ -127,7 +127,7 @@ class Record:
             is_whole = len(want) < self.levels  # the row shows the whole side
             if half.top(len(want) + is_whole) == want:
                 continue
-            sight = before[-1][0] * half.sign if len(before) == self.levels else None
+            sight = before[-1][0] * half.sign if len(before) >= self.levels else None
             wanted = dict(want)
             for price in half.prices(None if is_whole else want[-1][0]):
                 excess = half.quantity(price) - wanted.get(price, 0)
