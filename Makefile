@@ -27,11 +27,10 @@ test-cpython: ## Run the whole suite under CPython
 	@tools/bootstrap.sh cpython core test
 	@$(CPYTHON) -m pytest $(ARGS)
 
-bench: ## Run the benchmarks in perf/ under both interpreters
+bench: ## Measure all there is to measure and write it to perf/results (ARGS=--quick for a trial run)
 	@tools/bootstrap.sh pypy core bench
 	@tools/bootstrap.sh cpython core bench
-	@set -e; for file in $(wildcard perf/bench_*.py); do for python in $(PYPY) $(CPYTHON); do \
-		echo "== $$file: $$python"; PYTHONPATH=. $$python $$file $(ARGS); done; done
+	@$(PYPY) -m perf.run --pypy $(CURDIR)/$(PYPY) --cpython $(CURDIR)/$(CPYTHON) $(ARGS)
 
 check: ## Lint, format, types, and the architecture test
 	@tools/bootstrap.sh cpython core test check

@@ -83,10 +83,11 @@ class Core:
             return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS:"))
 
     def processor_seconds(self):
-        """-> processor time the process has taken, user and system."""
+        """-> processor time the process has taken: (user, system)."""
         with open("/proc/%d/stat" % self.process.pid, encoding="ascii") as file:
             fields = file.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        ticks = os.sysconf("SC_CLK_TCK")
+        return int(fields[11]) / ticks, int(fields[12]) / ticks
 
     def stop(self):
         """End it as an operator would. -> its exit code."""

@@ -42,6 +42,7 @@ class OwnCore:
 
     async def start(self):
         """Returns when it listens. Raises CoreFailed."""
+        assert self._process is None, "it runs already"
         with open(self._log_path, "ab") as log:
             log_start = log.tell()
             environment = dict(os.environ, PYTHONPATH=ROOT)

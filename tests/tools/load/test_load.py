@@ -42,7 +42,7 @@ def test_closed_loop_counts_are_exact(core):
     assert figures["received"] == expected_counts(lag=200)
     assert 0 < figures["orders"] <= COUNT - 1000
     assert statistics(trusted)["events"] == sum(figures["received"].values()) + 1  # and the instrument's
-    assert core.memory_bytes() > 1 << 20 and core.processor_seconds() > 0
+    assert core.memory_bytes() > 1 << 20 and sum(core.processor_seconds()) > 0
 
 
 def test_two_accounts_over_one_trusted_connection(core):

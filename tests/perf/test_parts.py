@@ -1,0 +1,63 @@
+"""Parts of the benchmarks that could be wrong without anybody noticing."""
+
+import pytest
+
+from perf.batches import flow_frames, new_sequencer, split, submit_commands, submit_frames
+from perf.flamegraph import collapsed, flame_graph
+from perf.peers.compare import write_flow
+from perf.redis_server import Replies, sets_of
+from tools.load.flow import generate
+from tools.load.frames import outgoing_of
+from tools.load.session import LoadError
+
+
+def test_batches_are_the_flow_and_both_ways_to_submit_them_give_the_same_events():
+    flow = generate(500, resting=100)
+    batches = split(flow_frames(flow), 120)
+    assert [command for _, _, commands in batches for command in commands] == flow.commands
+    assert [len(ends) for _, ends, _ in batches] == [120, 120, 120, 120, 20]
+    one, other = new_sequencer(), new_sequencer()
+    for frames, ends, commands in batches:
+        submit_commands(one, frames, commands)
+        submit_frames(other, frames, ends)
+    first, second = one.take().record, other.take().record
+    assert first.commands == second.commands and first.event_count == second.event_count == flow.events + 1
+
+
+def test_redis_is_given_one_set_a_frame_with_the_frame_as_its_value():
+    outgoing = outgoing_of(generate(50, resting=50), is_trusted=False)
+    sets = sets_of(outgoing)
+    frame = bytes(outgoing.data[outgoing.starts[1] : outgoing.starts[2]])
+    expected = b"*3\r\n$3\r\nSET\r\n$12\r\norder:000001\r\n$%d\r\n%s\r\n" % (len(frame), frame)
+    assert sets.count == 50
+    assert bytes(sets.data[sets.starts[1] : sets.starts[2]]) == expected
+
+
+def test_replies_of_redis_are_counted_however_they_are_cut_and_an_error_is_no_answer():
+    replies = Replies()
+    assert [replies.feed(part) for part in (b"+OK\r", b"\n+OK\r\n", b"+O", b"K\r\n")] == [0, 2, 2, 3]
+    with pytest.raises(LoadError):
+        replies.feed(b"-ERR unknown command\r\n")
+
+
+def test_the_flow_for_peers_tells_what_is_filled_after_each_command(tmp_path):
+    flow = generate(400, resting=100)
+    fills, filled = write_flow(flow, tmp_path / "flow.csv")
+    lines = (tmp_path / "flow.csv").read_text().splitlines()
+    assert len(lines) == 400 and len(fills) == len(filled) == 401
+    assert fills == sorted(fills) and fills[-1] > 0
+    assert lines.count("C,,0,0,%d" % next(t for t in flow.cancels if t >= 0)) == 1
+    assert sum(line.startswith("I,") for line in lines) == flow.kinds()["aggressive"]
+
+
+def test_a_flame_graph_has_a_box_for_each_call_as_wide_as_its_share():
+    def outer():
+        pass
+
+    def inner():
+        pass
+
+    stacks = collapsed({(inner.__code__, outer.__code__): 3, (outer.__code__,): 1})
+    assert sorted(len(stack) for stack in stacks) == [1, 2] and sum(stacks.values()) == 4
+    drawn = flame_graph(stacks)
+    assert "outer: 4 samples, 100.0 %" in drawn and "inner: 3 samples, 75.0 %" in drawn
