@@ -106,6 +106,8 @@ def _terms_problem(book, now_ns, command):
             return Code.INVALID_EXPIRE_TIME
     elif command.expire_time_ns:
         return Code.INVALID_EXPIRE_TIME
+    if command.post_only > 1:
+        return Code.POST_ONLY_INVALID
     is_waiting = time_in_force == TimeInForce.GTC or time_in_force == TimeInForce.GTD
     if order_type == OrderType.LIMIT or order_type == OrderType.STOP_LIMIT:
         code = price_problem(book.instrument, command.price)
