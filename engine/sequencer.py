@@ -8,7 +8,7 @@ import itertools
 
 import attrs
 
-from engine.trading import NEVER_NS
+from engine.matching import NEVER_NS
 from protocol import codec
 from protocol.codec import FIXED_FRAME_BYTES_MAX, WRITERS
 from protocol.content import record_commands, split_frames
