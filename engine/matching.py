@@ -1,4 +1,4 @@
-"""What happens in the books: orders entering, matching, self-trade prevention, elected stop orders, orders ending. Pure.
+"""What happens in the books: orders enter, match, prevent self-trades, are elected as stops, and end. Pure.
 
 Whatever matches comes through `_enter`: a new order, one that a trade elected, one that an amend sent to the back.
 """
