@@ -85,6 +85,7 @@ GROUPS = [
         | SHELL_STANDARD
         | {"argparse", "time", "attrs", "hdrh", "prometheus_client", "uvloop", "engine", "protocol"},
     ),
+    Group(files=("engine/__init__.py",), imports={"sys", "pypyjit"}),
     Group(
         files=(
             "engine/collector.py",
