@@ -13,11 +13,13 @@ from protocol import codec
 from protocol.codec import FIXED_FRAME_BYTES_MAX, WRITERS
 from protocol.content import record_commands, split_frames
 from protocol.framing import LENGTH_BYTES
-from protocol.messages import Tick
+from protocol.messages import AccountOpened, Tick
 from protocol.records import Record, Source
 
 #: Events are collected in pages: PyPy moves and frees what is below 128 KiB cheaply, and nothing above.
 PAGE_BYTES = 64 << 10
+#: The one event that tells its command what account it is for.
+ACCOUNT_OPENED = AccountOpened.TYPE
 
 
 class Divergence(Exception):
@@ -131,7 +133,7 @@ class Sequencer:
             event.event_seq = event_seq
             event.time_ns = time_ns
             account = event.account
-            if account == command_account:
+            if account == command_account or event.TYPE == ACCOUNT_OPENED:
                 event.key = key
                 event.request_id = command.request_id
             if account != address:

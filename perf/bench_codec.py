@@ -8,10 +8,14 @@ from protocol.messages import CancelOrder, OrderAccepted, OrderCancelled, OrderF
 
 MESSAGES = {
     "place_order": PlaceOrder(1, 1, 1, 1, 1, 0, 100_000, 50, request_id=12345),
-    "place_order_with_client_id": PlaceOrder(1, 1, 1, 1, 1, 0, 100_000, 50, "a-client-order-id", request_id=12345),
+    "place_order_with_client_id": PlaceOrder(
+        1, 1, 1, 1, 1, 0, 100_000, 50, client_order_id="a-client-order-id", request_id=12345
+    ),
     "cancel_order": CancelOrder(1, 1 << 30, request_id=12345),
-    "order_accepted": OrderAccepted(1, 1 << 30, 1, 1, 1, 1, 0, 100_000, 50, 0, 50, request_id=12345, event_seq=99),
-    "order_filled": OrderFilled(1, 1 << 30, 1, 1, 1, 77, 100_000, 50, 0, request_id=12345, event_seq=99),
+    "order_accepted": OrderAccepted(
+        1, 1 << 30, 1, 1, 1, 1, 0, 100_000, 50, 0, 50, 1, 0, 0, request_id=12345, event_seq=99
+    ),
+    "order_filled": OrderFilled(1, 1 << 30, 1, 1, 1, 77, 100_000, 50, 0, 3, request_id=12345, event_seq=99),
     "order_cancelled": OrderCancelled(1, 1 << 30, 1, 1, 1, 100_000, 50, request_id=12345, event_seq=99),
 }
 STREAM_FRAMES = 1000

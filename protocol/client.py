@@ -5,7 +5,10 @@ import asyncio
 import contextlib
 import time
 
+from protocol.administration import Administration
 from protocol.calls import (
+    Account,
+    Balance,
     CancelAllCall,
     ConnectionClosed,
     Instrument,
@@ -20,23 +23,24 @@ from protocol.dispatch import Dispatcher
 from protocol.link import Link
 from protocol.messages import (
     DEPTH_LEVELS_MAX,
-    INSTRUMENT_STATES,
     ORDER_TYPES,
     RESUME_NOTHING,
+    SELF_TRADE_PREVENTIONS,
     SIDES,
     TIMES_IN_FORCE,
     AmendOrder,
     CancelAll,
     CancelOrder,
-    DefineInstrument,
     OrderType,
     PlaceOrder,
+    QueryAccount,
+    QueryBalances,
     QueryDepth,
     QueryInstruments,
     QueryOpenOrders,
     QueryOrder,
     QueryStatistics,
-    SetInstrumentState,
+    SelfTradePrevention,
     Subscribe,
     TimeInForce,
     Unsubscribe,
@@ -47,7 +51,7 @@ STREAM_MESSAGES_MAX = 100_000  # waiting in one Stream; it ends with StreamOverf
 CONNECT_SECONDS = 10.0  # for connect(), which retries until then
 
 
-class TradingClient:
+class TradingClient(Administration):
     """`async with TradingClient(host, port, key=1, secret="...") as client: await client.place(...)`
 
     Prices and quantities are ints in the instrument's units. `account` is 0 for the session's own and names whom to
@@ -138,21 +142,29 @@ class TradingClient:
         *,
         instrument,
         side,
-        quantity,
+        quantity=0,
         price=0,
         order_type=OrderType.LIMIT,
         time_in_force=None,
         post_only=False,
+        self_trade_prevention=SelfTradePrevention.CANCEL_TAKER,
+        stop_price=0,
+        expire_time_ns=0,
+        quote_quantity=0,
+        second_factor=False,
         client_order_id="",
         account=0,
     ):
-        """-> Placed, when all its fills have come. side, order_type and time_in_force may be names, such as "buy".
+        """-> Placed, when all its fills have come; `is_duplicate` where the client_order_id was used before.
 
-        A market order has no price. time_in_force is by default GTC, and IOC for a market order.
+        side, order_type, time_in_force and self_trade_prevention may be names, such as "buy" or "stop_limit".
+        Market and stop orders have no price. time_in_force is by default IOC for a market order, GTD with an
+        expire_time_ns, else GTC. A market order may have a quote_quantity, to spend or earn, instead of a quantity.
         """
         order_type = number_of(ORDER_TYPES, order_type, "order_type")
         if time_in_force is None:
-            time_in_force = TimeInForce.IOC if order_type == OrderType.MARKET else TimeInForce.GTC
+            waiting = TimeInForce.GTD if expire_time_ns else TimeInForce.GTC
+            time_in_force = TimeInForce.IOC if order_type == OrderType.MARKET else waiting
         command = PlaceOrder(
             account=account,
             instrument=instrument,
@@ -162,6 +174,11 @@ class TradingClient:
             post_only=int(post_only),
             price=price,
             quantity=quantity,
+            self_trade_prevention=number_of(SELF_TRADE_PREVENTIONS, self_trade_prevention, "self_trade_prevention"),
+            stop_price=stop_price,
+            expire_time_ns=expire_time_ns,
+            quote_quantity=quote_quantity,
+            second_factor=int(second_factor),
             client_order_id=client_order_id,
         )
         return await self._call(command, MatchingCall())
@@ -170,9 +187,10 @@ class TradingClient:
         """-> OrderCancelled."""
         return await self._call(CancelOrder(account=account, order_id=order_id), SingleCall())
 
-    async def amend(self, order_id, *, price=0, quantity=0, account=0):
-        """New price, new total quantity (what is filled included); 0 leaves either as it is. -> Amended."""
-        command = AmendOrder(account=account, order_id=order_id, price=price, quantity=quantity)
+    async def amend(self, order_id, *, price=0, quantity=0, stop_price=0, account=0):
+        """New price, new total quantity (what is filled included), new stop price of an order that waits; 0 leaves each
+        as it is. -> Amended."""
+        command = AmendOrder(account=account, order_id=order_id, price=price, quantity=quantity, stop_price=stop_price)
         return await self._call(command, MatchingCall())
 
     async def cancel_all(self, *, instrument=0, side=0, account=0):
@@ -180,31 +198,12 @@ class TradingClient:
         side = side and number_of(SIDES, side, "side")
         return await self._call(CancelAll(account=account, instrument=instrument, side=side), CancelAllCall())
 
-    async def define_instrument(self, instrument, symbol, *, price_scale, quantity_scale, tick=1, lot=1, collar_bps):
-        """-> InstrumentDefined. Trusted sessions only."""
-        command = DefineInstrument(
-            account=0,
-            instrument=instrument,
-            price_scale=price_scale,
-            quantity_scale=quantity_scale,
-            tick=tick,
-            lot=lot,
-            collar_bps=collar_bps,
-            symbol=symbol,
-        )
-        return await self._call(command, SingleCall())
-
-    async def set_instrument_state(self, instrument, state, reason=""):
-        """`state`: a number or name of InstrumentState. -> InstrumentStateChanged. Trusted sessions only."""
-        state = number_of(INSTRUMENT_STATES, state, "state")
-        command = SetInstrumentState(account=0, instrument=instrument, state=state, reason=reason)
-        return await self._call(command, SingleCall())
-
     # --- queries ---
 
-    async def order(self, order_id, *, account=0):
-        """-> Order, or None where no such order is open."""
-        rows = (await self._call(QueryOrder(account=account, order_id=order_id))).orders
+    async def order(self, order_id=0, *, client_order_id="", account=0):
+        """By either id. -> Order, or None where no such order is open."""
+        query = QueryOrder(account=account, order_id=order_id, client_order_id=client_order_id)
+        rows = (await self._call(query)).orders
         return Order(*rows[0]) if rows else None
 
     async def open_orders(self, *, instrument=0, account=0):
@@ -217,6 +216,15 @@ class TradingClient:
             orders += [Order(*row) for row in answer.orders]
             more = answer.more
         return orders
+
+    async def balances(self, *, account=0):
+        """-> a Balance for every asset, in units of 10^-scale; [] where no such account has been opened."""
+        return [Balance(*row) for row in (await self._call(QueryBalances(account=account))).balances]
+
+    async def find_account(self, *, account=0, user=""):
+        """By number, or on the trusted listener by user. -> Account, or None where it has not been opened."""
+        rows = (await self._call(QueryAccount(account=account, user=user))).accounts
+        return Account(*rows[0]) if rows else None
 
     async def depth(self, instrument, *, levels=DEPTH_LEVELS_MAX):
         """-> Book of at most `levels` a side."""

@@ -15,29 +15,47 @@ from protocol.login import ClientLogin, Credentials, ServerLogin
 from protocol.messages import (
     MESSAGES,
     RESUME_NOTHING,
+    AccountBlocked,
+    AccountLimitsSet,
+    AccountOpened,
+    Accounts,
+    AccountTierSet,
     AllCancelled,
     AmendOrder,
+    AssetDefined,
+    Balances,
+    BlockAccount,
     CancelAll,
+    CancelInstrument,
     CancelOrder,
     Code,
     CommandRejected,
+    DefineAsset,
     DefineInstrument,
+    Deposit,
+    Deposited,
     Depth,
     DepthChanged,
     Event,
     FeedSnapshot,
+    FeesSet,
     Heartbeat,
     InstrumentDefined,
+    InstrumentLimitsSet,
     Instruments,
     InstrumentStateChanged,
     LoginAccepted,
     LoginChallenge,
     Logout,
+    OpenAccount,
     OrderAccepted,
     OrderAmended,
     OrderCancelled,
+    OrderDuplicate,
     Orders,
     PlaceOrder,
+    QueryAccount,
+    QueryBalances,
     QueryDepth,
     QueryInstruments,
     QueryOpenOrders,
@@ -46,6 +64,10 @@ from protocol.messages import (
     Refused,
     Resumed,
     SessionClosed,
+    SetAccountLimits,
+    SetAccountTier,
+    SetFees,
+    SetInstrumentLimits,
     SetInstrumentState,
     StateChanged,
     Statistics,
@@ -53,6 +75,8 @@ from protocol.messages import (
     Traded,
     Unsubscribe,
     Unsubscribed,
+    Withdraw,
+    Withdrawn,
 )
 
 __all__ = ["ANSWERS", "FINAL_CODES", "ClientConnection", "Credentials", "Liveness", "ServerLogin", "WindowFull"]
@@ -61,17 +85,29 @@ UNANSWERED_MAX = 100_000  # requests; send() raises WindowFull beyond
 
 #: request -> the messages that answer it. Refused answers any.
 ANSWERS = {
-    PlaceOrder: (OrderAccepted, CommandRejected),
+    PlaceOrder: (OrderAccepted, OrderDuplicate, CommandRejected),
     CancelOrder: (OrderCancelled, CommandRejected),
     AmendOrder: (OrderAmended, CommandRejected),
     CancelAll: (AllCancelled, CommandRejected),
     DefineInstrument: (InstrumentDefined, CommandRejected),
     SetInstrumentState: (InstrumentStateChanged, CommandRejected),
+    DefineAsset: (AssetDefined, CommandRejected),
+    OpenAccount: (AccountOpened, CommandRejected),
+    Deposit: (Deposited, CommandRejected),
+    Withdraw: (Withdrawn, CommandRejected),
+    SetFees: (FeesSet, CommandRejected),
+    SetAccountTier: (AccountTierSet, CommandRejected),
+    SetAccountLimits: (AccountLimitsSet, CommandRejected),
+    SetInstrumentLimits: (InstrumentLimitsSet, CommandRejected),
+    BlockAccount: (AccountBlocked, CommandRejected),
+    CancelInstrument: (AllCancelled, CommandRejected),
     QueryOrder: (Orders,),
     QueryOpenOrders: (Orders,),
     QueryDepth: (Depth,),
     QueryInstruments: (Instruments,),
     QueryStatistics: (Statistics,),
+    QueryBalances: (Balances,),
+    QueryAccount: (Accounts,),
     Subscribe: (FeedSnapshot,),
     Unsubscribe: (Unsubscribed,),
 }
@@ -93,7 +129,7 @@ FINAL_CODES = frozenset(
 
 _EVENTS = frozenset(cls for cls in MESSAGES.values() if issubclass(cls, Event))
 _FEED = frozenset((FeedSnapshot, DepthChanged, Traded, StateChanged))
-_QUERY_ANSWERS = frozenset((Orders, Depth, Instruments, Statistics))
+_QUERY_ANSWERS = frozenset((Orders, Depth, Instruments, Statistics, Balances, Accounts))
 
 DISCONNECTED, LOGGING_IN, RESUMING, LIVE = "disconnected", "logging in", "resuming", "live"
 

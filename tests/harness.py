@@ -35,6 +35,7 @@ from protocol.messages import (
     OrderType,
     PlaceOrder,
     Resumed,
+    SelfTradePrevention,
     Side,
     TimeInForce,
 )
@@ -321,11 +322,15 @@ async def peer(port, key=None, **login):
 
 
 def instrument(number=1):
-    return DefineInstrument(0, number, 2, 2, 1, 1, 100, "SYMBOL-%d" % number)
+    return DefineInstrument(0, number, 2, 2, 1, 1, 100, 0, 0, 0, "SYMBOL-%d" % number)
 
 
 def limit(side, price, quantity, account=0, instrument=1, time_in_force=TimeInForce.GTC, client_order_id=""):
-    return PlaceOrder(account, instrument, side, OrderType.LIMIT, time_in_force, 0, price, quantity, client_order_id)
+    """One account may trade with itself."""
+    command = PlaceOrder(account, instrument, side, OrderType.LIMIT, time_in_force, 0, price, quantity)
+    command.self_trade_prevention = SelfTradePrevention.NONE
+    command.client_order_id = client_order_id
+    return command
 
 
 def buy(price, quantity, **fields):

@@ -23,10 +23,17 @@ NOTES = """\
 input    a header, in any order, of: {columns}
          action: new, cancel, amend. order_id: any text; free again when that order has ended.
          Defaults: account 1, type limit, time_in_force gtc, post_only false. An amend's quantity is the new total,
-         what is filled already included; an empty price or quantity leaves it as it is.
+         what is filled already included; an empty price, quantity or stop_price leaves it as it is.
+         type: limit, market, stop (a market order once a trade has reached stop_price), stop_limit.
+         time_in_force: gtc, ioc, fok. gtd needs a clock, and a file has none.
+         stp, self-trade prevention, of the order that comes in: cancel_taker, cancel_maker, cancel_both, decrement,
+         none. Where the column is there, empty means cancel_taker. Where it is not, orders of one account trade with
+         each other (none): a file without accounts is one account, and its orders are to match.
 output   {events}
          line: the row of the input that caused it, 1 the first after the header, empty lines not counted.
          quantity: of the order, as amended, traded, or when cancelled what was left. side: of a trade, the taker's.
+         triggered: a trade of this row elected a stop order, which now trades; price is its stop price. Of a cancel
+         that no row asked for, reason says why, such as self_trade.
 exit     0 all rows ran (rejected ones are events like others); 1 the file is wrong, and then --out and --book are
          left as they were; 2 usage
 """
@@ -118,6 +125,7 @@ def summary(match, elapsed_ns):
         "traded": match.traded,
         "cancelled": match.cancelled,
         "amended": match.amended,
+        "triggered": match.triggered,
         "open_orders": match.exchange.orders.open_count,
         "state_hash": snapshot.state_hash(match.exchange),
         "elapsed_ns": elapsed_ns,

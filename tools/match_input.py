@@ -6,12 +6,24 @@ OrderFileError. What is only refused by the exchange (a price of 0, a side left 
 
 import csv
 
-from protocol.messages import INTEGER_MAX, ORDER_TYPES, SIDES, TIMES_IN_FORCE, U32, OrderType, TimeInForce
+from protocol.messages import (
+    INTEGER_MAX,
+    ORDER_TYPES,
+    SELF_TRADE_PREVENTIONS,
+    SIDES,
+    TIMES_IN_FORCE,
+    U32,
+    OrderType,
+    SelfTradePrevention,
+    TimeInForce,
+)
 
 NEW, CANCEL, AMEND = 1, 2, 3
 
 NEEDED = ("action", "order_id")
-COLUMNS = (*NEEDED, "account", "side", "type", "time_in_force", "post_only", "price", "quantity")
+COLUMNS = (
+    *NEEDED, "account", "side", "type", "time_in_force", "post_only", "price", "quantity", "stop_price", "stp",
+)  # fmt: skip
 ACCOUNT_DEFAULT = 1
 
 
@@ -31,16 +43,18 @@ ACTIONS = _words({NEW: "new", CANCEL: "cancel", AMEND: "amend"}, None)
 SIDE_WORDS = _words(SIDES, 0)  # 0 is no side: the exchange will say so
 TYPE_WORDS = _words(ORDER_TYPES, OrderType.LIMIT)
 TIME_IN_FORCE_WORDS = _words(TIMES_IN_FORCE, TimeInForce.GTC)
+STP_WORDS = _words(SELF_TRADE_PREVENTIONS, SelfTradePrevention.CANCEL_TAKER)
 POST_ONLY_WORDS = {**_words({1: "true", 0: "false"}, 0), "1": 1, "0": 0}
 
 
 class OrderFile:
     """Iterate over it for one tuple a data row, the first is row 1:
 
-    (row, action, order_id, account, side, type, time_in_force, post_only, price, quantity)
+    (row, action, order_id, account, side, type, time_in_force, post_only, price, quantity, stop_price, stp)
 
-    with order_id as text, price and quantity in units, everything else as in protocol/messages.py; empty cells are 0
-    or the default. Reads as it goes: memory does not grow with the file. Raises OrderFileError.
+    with order_id as text, prices and quantity in units, everything else as in protocol/messages.py; empty cells are 0
+    or the default. Without a column stp, orders of one account trade with each other (none); with one, the default is
+    cancel_taker. Reads as it goes: memory does not grow with the file. Raises OrderFileError.
     """
 
     def __init__(self, lines, name, price_scale, quantity_scale):
@@ -93,6 +107,8 @@ class OrderFile:
         action_at, order_id_at, account_at = place["action"], place["order_id"], place["account"]
         side_at, type_at, time_in_force_at = place["side"], place["type"], place["time_in_force"]
         post_only_at, price_at, quantity_at = place["post_only"], place["price"], place["quantity"]
+        stop_price_at, stp_at = place["stop_price"], place["stp"]
+        without_stp = SelfTradePrevention.NONE if stp_at == self._width else 0
         while True:
             cells = self._next_row()
             if cells is None:
@@ -119,15 +135,24 @@ class OrderFile:
                 quantity = self._units(self.quantity_scale, quantity, "quantity")
             else:
                 quantity = 0
+            stop_price = cells[stop_price_at]
+            if stop_price:
+                stop_price = self._units(self.price_scale, stop_price, "stop_price")
+            else:
+                stop_price = 0
             if action == NEW:
                 side = self._word(SIDE_WORDS, cells[side_at], "side")
                 order_type = self._word(TYPE_WORDS, cells[type_at], "type")
                 time_in_force = self._word(TIME_IN_FORCE_WORDS, cells[time_in_force_at], "time_in_force")
+                if time_in_force == TimeInForce.GTD:
+                    raise self.error("gtd needs a clock, and a file has none", "time_in_force")
                 post_only = self._word(POST_ONLY_WORDS, cells[post_only_at], "post_only")
+                stp = without_stp or self._word(STP_WORDS, cells[stp_at], "stp")
             else:
-                side = order_type = time_in_force = post_only = 0
+                side = order_type = time_in_force = post_only = stp = 0
             yield (
                 self.row, action, order_id, account, side, order_type, time_in_force, post_only, price, quantity,
+                stop_price, stp,
             )  # fmt: skip
 
     def _word(self, words, text, column):

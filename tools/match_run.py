@@ -1,5 +1,7 @@
 """Orders of a file through an exchange, each event a row of CSV: what `tools match` does between its two files."""
 
+import attrs
+
 from engine.exchange import Exchange
 from protocol.messages import (
     CANCEL_REASONS,
@@ -7,13 +9,17 @@ from protocol.messages import (
     SIDES,
     AmendOrder,
     CancelOrder,
+    CancelReason,
     CommandRejected,
     DefineInstrument,
     OrderAccepted,
     OrderAmended,
     OrderCancelled,
     OrderFilled,
+    OrderTriggered,
     PlaceOrder,
+    SelfTradePrevented,
+    SelfTradePrevention,
     Side,
 )
 from tools.match_input import CANCEL, NEW
@@ -23,6 +29,14 @@ BOOK_HEADER = "side,price,quantity,orders\n"
 INSTRUMENT = 1
 SYMBOL = "MATCH"
 LINES_PER_WRITE = 10_000
+
+
+@attrs.define
+class OpenOrder:
+    name: str  # in the file
+    side: int
+    price: int  # 0: a market or stop order
+    quantity: int  # in all
 
 
 class MatchRun:
@@ -36,8 +50,9 @@ class MatchRun:
         self.write = write
         self.lines = [EVENT_HEADER]
         self.id_of = {}  # name in the file -> order id, of open orders
-        self.name_of = {}  # order id -> name in the file
-        self.rows = self.accepted = self.rejected = self.traded = self.cancelled = self.amended = 0
+        self.open_orders = {}  # order id -> OpenOrder
+        self.rows = self.accepted = self.rejected = self.traded = self.cancelled = self.amended = self.triggered = 0
+        self._lost = {}  # order id -> what self-trade prevention took last from an order that it is about to end
         definition = DefineInstrument(
             0,
             INSTRUMENT,
@@ -46,6 +61,9 @@ class MatchRun:
             tick=1,
             lot=1,
             collar_bps=collar_bps,
+            base=0,
+            quote=0,
+            admin=0,
             symbol=SYMBOL,
         )
         self._apply(definition)
@@ -53,7 +71,9 @@ class MatchRun:
     def _apply(self, command):
         return self.exchange.apply(self.exchange.seq + 1, 0, command)
 
-    def row(self, row, action, name, account, side, order_type, time_in_force, post_only, price, quantity):
+    def row(
+        self, row, action, name, account, side, order_type, time_in_force, post_only, price, quantity, stop_price, stp
+    ):
         """Run one row of the file and keep what it gave; the arguments are those of match_input.OrderFile."""
         self.rows += 1
         order_id = self.id_of.get(name, 0)
@@ -62,7 +82,7 @@ class MatchRun:
                 self._rejected(row, name, "duplicate_order_id")
                 return
             command = PlaceOrder(
-                account, INSTRUMENT, side, order_type, time_in_force, post_only, price, quantity
+                account, INSTRUMENT, side, order_type, time_in_force, post_only, price, quantity, stp, stop_price
             )  # fmt: skip
         elif not order_id:
             self._rejected(row, name, "unknown_order")
@@ -70,7 +90,7 @@ class MatchRun:
         elif action == CANCEL:
             command = CancelOrder(account, order_id)
         else:
-            command = AmendOrder(account, order_id, price, quantity)
+            command = AmendOrder(account, order_id, price, quantity, stop_price)
         self._events(row, name, self._apply(command))
         if len(self.lines) >= LINES_PER_WRITE:
             self.flush()
@@ -82,7 +102,7 @@ class MatchRun:
     def _events(self, row, name, events):
         """A line for each event, and one for each trade: its two fills, the maker's first, are one."""
         lines = self.lines
-        own = cell(name)
+        open_orders = self.open_orders
         maker = None
         for event in events:
             kind = type(event)
@@ -91,50 +111,70 @@ class MatchRun:
                     maker = event
                     continue
                 self.traded += 1
-                maker_name = self.name_of[maker.order_id]
+                taker_name = cell(open_orders[event.order_id].name)
                 lines.append(
                     "%d,traded,%s,%s,%s,%s,%s,%s,\n"
                     % (
                         row,
-                        own,
+                        taker_name,
                         SIDES[event.side],
                         self.price_text(event.price),
                         self.quantity_text(event.quantity),
-                        cell(maker_name),
-                        own,
+                        cell(open_orders[maker.order_id].name),
+                        taker_name,
                     )
                 )
-                if maker.open_quantity == 0:
-                    self._ended(maker.order_id, maker_name)
+                for fill in (maker, event):
+                    if fill.open_quantity == 0:
+                        self._ended(fill.order_id)
                 maker = None
             elif kind is OrderAccepted:
                 self.accepted += 1
-                lines.append(self._order_line(row, "accepted", own, event, ""))
-                if event.open_quantity:
-                    self.id_of[name] = event.order_id
-                    self.name_of[event.order_id] = name
+                self.id_of[name] = event.order_id
+                order = open_orders[event.order_id] = OpenOrder(name, event.side, event.price, event.quantity)
+                lines.append(self._line(row, "accepted", order, event.price, event.quantity))
             elif kind is OrderCancelled:
                 self.cancelled += 1
-                lines.append(self._order_line(row, "cancelled", own, event, CANCEL_REASONS[event.reason]))
-                if event.order_id in self.name_of:
-                    self._ended(event.order_id, name)
+                quantity = event.quantity or self._lost.pop(event.order_id)
+                order, reason = open_orders[event.order_id], CANCEL_REASONS[event.reason]
+                lines.append(self._line(row, "cancelled", order, event.price, quantity, reason))
+                self._ended(event.order_id)
             elif kind is OrderAmended:
-                self.amended += 1
-                lines.append(self._order_line(row, "amended", own, event, ""))
-                if event.open_quantity == 0:
-                    self._ended(event.order_id, name)
+                order = open_orders[event.order_id]
+                order.price, order.quantity = event.price, event.quantity
+                self._amended(row, order)
+            elif kind is OrderTriggered:
+                self.triggered += 1
+                order = open_orders[event.order_id]
+                lines.append(self._line(row, "triggered", order, event.stop_price, order.quantity))
+            elif kind is SelfTradePrevented:
+                if event.mode == SelfTradePrevention.DECREMENT:
+                    self._decremented(row, event.maker_order_id, event.quantity, event.maker_open_quantity)
+                    self._decremented(row, event.taker_order_id, event.quantity, event.taker_open_quantity)
             else:
                 assert kind is CommandRejected, event
                 self._rejected(row, name, CODES[event.code])
 
-    def _order_line(self, row, word, own, event, reason):
-        price = self.price_text(event.price) if event.price else ""  # a market order has none
-        quantity = self.quantity_text(event.quantity)
-        return "%d,%s,%s,%s,%s,%s,,,%s\n" % (row, word, own, SIDES[event.side], price, quantity, reason)
+    def _decremented(self, row, order_id, quantity, left):
+        """Self-trade prevention took `quantity` off an order: it is amended, or the cancel that follows says so."""
+        if left == 0:
+            self._lost[order_id] = quantity
+        else:
+            order = self.open_orders[order_id]
+            order.quantity -= quantity
+            self._amended(row, order, CANCEL_REASONS[CancelReason.SELF_TRADE])
 
-    def _ended(self, order_id, name):
-        del self.name_of[order_id]
-        del self.id_of[name]
+    def _amended(self, row, order, reason=""):
+        self.amended += 1
+        self.lines.append(self._line(row, "amended", order, order.price, order.quantity, reason))
+
+    def _line(self, row, word, order, price, quantity, reason=""):
+        price = self.price_text(price) if price else ""  # a market order has none
+        quantity = self.quantity_text(quantity)
+        return "%d,%s,%s,%s,%s,%s,,,%s\n" % (row, word, cell(order.name), SIDES[order.side], price, quantity, reason)
+
+    def _ended(self, order_id):
+        del self.id_of[self.open_orders.pop(order_id).name]
 
     def flush(self):
         """Write the lines kept so far."""

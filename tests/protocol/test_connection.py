@@ -69,12 +69,12 @@ def order(request_id=0):
 
 def accepted(event_seq, request_id=0, key=KEY, order_id=5):
     return OrderAccepted(
-        ACCOUNT, order_id, 1, 1, 1, 1, 0, 100, 10, 0, 10, request_id=request_id, event_seq=event_seq, key=key
+        ACCOUNT, order_id, 1, 1, 1, 1, 0, 100, 10, 0, 10, 1, 0, 0, request_id=request_id, event_seq=event_seq, key=key
     )
 
 
 def filled(event_seq, request_id=0, key=0):
-    return OrderFilled(ACCOUNT, 5, 1, 1, 1, 9, 100, 1, 9, request_id=request_id, event_seq=event_seq, key=key)
+    return OrderFilled(ACCOUNT, 5, 1, 1, 1, 9, 100, 1, 9, 0, request_id=request_id, event_seq=event_seq, key=key)
 
 
 def received(connection, *messages):
@@ -179,18 +179,19 @@ def test_ids_do_not_repeat_after_a_reconnect():
     assert second.request_id == 2
 
 
+DEFINE_INSTRUMENT = DefineInstrument(0, 1, 2, 2, 1, 1, 500, 0, 0, 0, "BTC-USD")
 ANSWERED_BY = [
     (order(), accepted(5)),
     (order(), CommandRejected(ACCOUNT, 7, event_seq=5)),
     (CancelOrder(0, 5), OrderCancelled(ACCOUNT, 5, 1, 1, 1, 100, 10, event_seq=5)),
     (CancelOrder(0, 5), CommandRejected(ACCOUNT, 2, event_seq=5)),
-    (AmendOrder(0, 5, 101, 0), OrderAmended(ACCOUNT, 5, 1, 1, 0, 100, 101, 10, 0, 10, event_seq=5)),
+    (AmendOrder(0, 5, 101, 0), OrderAmended(ACCOUNT, 5, 1, 1, 0, 100, 101, 10, 0, 0, 10, event_seq=5)),
     (AmendOrder(0, 5, 101, 0), CommandRejected(ACCOUNT, 2, event_seq=5)),
     (CancelAll(0), AllCancelled(ACCOUNT, 0, 0, event_seq=5)),
     (CancelAll(0), CommandRejected(ACCOUNT, 1, event_seq=5)),
-    (DefineInstrument(0, 1, 2, 2, 1, 1, 500, "BTC-USD"), InstrumentDefined(0, 1, 2, 2, 1, 1, 500, "X", event_seq=5)),
-    (DefineInstrument(0, 1, 2, 2, 1, 1, 500, "BTC-USD"), CommandRejected(0, 22, event_seq=5)),
-    (SetInstrumentState(0, 1, 2), InstrumentStateChanged(0, 1, 2, event_seq=5)),
+    (DEFINE_INSTRUMENT, InstrumentDefined(0, 1, 2, 2, 1, 1, 500, 0, 0, 0, "X", event_seq=5)),
+    (DEFINE_INSTRUMENT, CommandRejected(0, 22, event_seq=5)),
+    (SetInstrumentState(0, 1, 2), InstrumentStateChanged(0, 1, 2, 0, event_seq=5)),
     (SetInstrumentState(0, 1, 2), CommandRejected(0, 1, event_seq=5)),
     (QueryOrder(0, 5), Orders(0, [])),
     (QueryOpenOrders(0), Orders(1, [])),

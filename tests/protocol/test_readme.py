@@ -130,7 +130,7 @@ def test_the_worked_login_is_right_to_the_byte():
 
 
 def test_the_worked_frames_are_one_message():
-    order = PlaceOrder(0, 1, 1, 1, 1, 0, 5000, 10, "a1", request_id=1)
+    order = PlaceOrder(0, 1, 1, 1, 1, 0, 5000, 10, client_order_id="a1", request_id=1)
     own, shortest = re.findall(r"^(?:core's own|shortest) ((?:\s+[0-9a-f]{2})+)", example("core's own"), re.MULTILINE)
     assert bytes.fromhex(own) == encode(order)
     assert decode(bytes.fromhex(shortest), 4) == order

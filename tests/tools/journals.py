@@ -49,7 +49,7 @@ class JournalMaker:
         self.open_orders = []  # (account, order id), some of them ended
         self.request_id = 0
         self.state_hashes = {}
-        self.batch([DefineInstrument(0, i + 1, 2, 3, 1, 1, 500, symbol) for i, symbol in enumerate(SYMBOLS)])
+        self.batch([DefineInstrument(0, i + 1, 2, 3, 1, 1, 500, 0, 0, 0, symbol) for i, symbol in enumerate(SYMBOLS)])
 
     def _now_ns(self):
         self.time_ns += 1_000_000
@@ -92,7 +92,7 @@ class JournalMaker:
         price = 10_000 + self.random.randint(-20, 10) * (1 if side == Side.BUY else -1)
         quantity = self.random.randint(1, 50)
         instrument = self.random.choice((1, 2))
-        return PlaceOrder(account, instrument, side, OrderType.LIMIT, TimeInForce.GTC, 0, price, quantity, "")
+        return PlaceOrder(account, instrument, side, OrderType.LIMIT, TimeInForce.GTC, 0, price, quantity, 5)
 
     def snapshot(self):
         sequencer = self.sequencer

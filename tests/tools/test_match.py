@@ -79,6 +79,7 @@ def test_a_summary_as_json(match, tmp_path):
         "traded": 1,
         "cancelled": 0,
         "amended": 0,
+        "triggered": 0,
         "open_orders": 1,
     }
     assert len(out.read_text().splitlines()) == 5
@@ -242,7 +243,7 @@ def test_rows_are_read_and_forgotten_one_by_one():
     for row in OrderFile(lines(), "lines", scale, scale):
         assert row[0] == taken
         run.row(*row)
-        assert len(run.lines) < 20_000 and len(run.id_of) == len(run.name_of) <= 2
+        assert len(run.lines) < 20_000 and len(run.id_of) == len(run.open_orders) <= 2
     run.flush()
     assert run.rows == count and run.traded == 14_700 and run.cancelled == 300
     assert run.exchange.orders.used <= 4

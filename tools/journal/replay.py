@@ -37,7 +37,7 @@ def _instruments(exchange, wanted):
     """-> numbers of the instruments asked for: all, or the one of this symbol or number. Raises Failed."""
     if wanted is None:
         return list(exchange.books)
-    number = exchange.symbols.get(wanted, int(wanted) if wanted.isdecimal() else 0)
+    number = exchange.administration.symbols.get(wanted, int(wanted) if wanted.isdecimal() else 0)
     if number not in exchange.books:
         raise Failed("there is no instrument %s after command %d" % (wanted, exchange.seq))
     return [number]

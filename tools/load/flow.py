@@ -17,6 +17,7 @@ from protocol.messages import (
     OrderFilled,
     OrderType,
     PlaceOrder,
+    SelfTradePrevention,
     Side,
     TimeInForce,
 )
@@ -47,13 +48,22 @@ class Flow:
 
 def definition():
     """-> the command that makes the instrument of every flow."""
-    return DefineInstrument(0, INSTRUMENT, 2, 2, 1, 1, 500, "LOAD")
+    return DefineInstrument(0, INSTRUMENT, 2, 2, 1, 1, 500, 0, 0, 0, "LOAD")
 
 
 def place(account, side, time_in_force, price, quantity, request_id=0):
-    """-> a limit order for the instrument of the flow."""
+    """-> a limit order for the instrument of the flow, that trades with whom it meets."""
     return PlaceOrder(
-        account, INSTRUMENT, side, OrderType.LIMIT, time_in_force, 0, price, quantity, request_id=request_id
+        account,
+        INSTRUMENT,
+        side,
+        OrderType.LIMIT,
+        time_in_force,
+        0,
+        price,
+        quantity,
+        SelfTradePrevention.NONE,
+        request_id=request_id,
     )
 
 

@@ -8,7 +8,17 @@ import contextlib
 import itertools
 
 from protocol.calls import RequestRefused
-from protocol.messages import AmendOrder, CancelOrder, Event, OrderType, PlaceOrder, Refused, Side, TimeInForce
+from protocol.messages import (
+    AmendOrder,
+    CancelOrder,
+    Event,
+    OrderType,
+    PlaceOrder,
+    Refused,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 from tools.market.agreement import Agreement
 from tools.market.lobster import EXECUTED, DataError
 from tools.market.record import Record, groups
@@ -110,8 +120,9 @@ class Feed:
         else:
             time_in_force = TimeInForce.GTC if kind is Place else TimeInForce.IOC
             command = PlaceOrder(
-                0, self._instrument, step.side, OrderType.LIMIT, time_in_force, 0, step.price, step.quantity
-            )
+                0, self._instrument, step.side, OrderType.LIMIT, time_in_force, 0, step.price, step.quantity,
+                SelfTradePrevention.NONE,  # one account is the whole market
+            )  # fmt: skip
         follower.sent(self._client.submit(command), step, rows)
 
     async def _receive(self):

@@ -13,7 +13,9 @@ def messages_in(data):
 
 
 def accepted(request_id, order_id):
-    return encode(OrderAccepted(1, order_id, 1, 1, 1, 1, 0, 100, 5, 0, 5, request_id=request_id, event_seq=request_id))
+    return encode(
+        OrderAccepted(1, order_id, 1, 1, 1, 1, 0, 100, 5, 0, 5, 1, 0, 0, request_id=request_id, event_seq=request_id)
+    )
 
 
 def test_frames_are_the_flow_with_its_request_ids():
@@ -55,7 +57,7 @@ def test_two_connections_share_a_flow_by_account():
 
 def test_replies_are_counted_by_type_and_teach_order_ids_however_they_are_cut():
     stream = accepted(1, 111)
-    stream += encode(OrderFilled(1, 111, 1, 1, 1, 9, 100, 5, 0, request_id=1))
+    stream += encode(OrderFilled(1, 111, 1, 1, 1, 9, 100, 5, 0, 0, request_id=1))
     stream += encode(Heartbeat()) + encode(OrderCancelled(1, 222, 1, 1, 1, 100, 5, request_id=2)) + accepted(3, 333)
     for size in (1, 7, 100, len(stream)):
         incoming = Incoming([0] * 4)

@@ -27,15 +27,29 @@ def accepted(request_id, order_id, side, price, quantity, filled=0, immediate=Fa
     time_in_force = TimeInForce.IOC if immediate else TimeInForce.GTC
     left = 0 if immediate else quantity - filled
     return OrderAccepted(
-        1, order_id, 1, side, OrderType.LIMIT, time_in_force, 0, price, quantity, filled, left, request_id=request_id
+        1,
+        order_id,
+        1,
+        side,
+        OrderType.LIMIT,
+        time_in_force,
+        0,
+        price,
+        quantity,
+        filled,
+        left,
+        5,
+        0,
+        0,
+        request_id=request_id,
     )
 
 
 def trade(request_id, maker, taker, price, quantity, maker_left, taker_left):
     """-> the two fills of a buyer who takes."""
     return [
-        OrderFilled(1, maker, 1, SELL, Liquidity.MAKER, 1, price, quantity, maker_left, request_id=request_id),
-        OrderFilled(1, taker, 1, BUY, Liquidity.TAKER, 1, price, quantity, taker_left, request_id=request_id),
+        OrderFilled(1, maker, 1, SELL, Liquidity.MAKER, 1, price, quantity, maker_left, 0, request_id=request_id),
+        OrderFilled(1, taker, 1, BUY, Liquidity.TAKER, 1, price, quantity, taker_left, 0, request_id=request_id),
     ]
 
 
@@ -74,7 +88,7 @@ def test_a_row_waits_for_what_was_sent_before_it_and_for_no_more(seen):
     assert seen.rows == []
     seen.take(OrderCancelled(1, 70, 1, SELL, CancelReason.USER, 101, 10, request_id=3))
     assert seen.rows == [(1, [(102, 20)])]
-    seen.take(OrderAmended(1, 80, 1, SELL, 1, 102, 102, 15, 0, 15, request_id=4))
+    seen.take(OrderAmended(1, 80, 1, SELL, 1, 102, 102, 15, 0, 0, 15, request_id=4))
     assert seen.rows[1:] == [(2, [(102, 15)])]
 
 
