@@ -204,6 +204,7 @@ class Code:
     JOURNAL_FULL = 63  # no space on the journal's disk: commands are refused, queries answered
     TOO_MANY_SUBSCRIPTIONS = 64
     TOO_MANY_QUERIES = 65  # sent at one time; ask again when the answers have come
+    RATE_LIMITED = 66  # more commands a second than the core takes from a session
     # reasons a session is closed
     MALFORMED = 80
     FRAME_TOO_LARGE = 81
