@@ -143,9 +143,9 @@ class Administration:
         if not code:
             instrument = book.instrument
             fees = dict(instrument.fees)
-            fees[command.tier] = (command.maker_ppm, command.taker_ppm)
+            fees[command.tier] = (command.maker_ppm, command.taker_ppm, max(command.maker_ppm, command.taker_ppm, 0))
             lowest = min(instrument.maker_ppm_lowest, command.maker_ppm)
-            takers = [taker for _, taker in fees.values()] + ([] if 0 in fees else [0])
+            takers = [taker for _, taker, _ in fees.values()] + ([] if 0 in fees else [0])
             if lowest + min(takers) < 0:
                 code = Code.INVALID_FEES
         if code:

@@ -42,27 +42,27 @@ class Exchange:
         self.books = trading.books  # instrument number -> Book, in order of definition
         self.administration = administration = Administration(trading)
         handlers = {
-            PlaceOrder: trading.place,
-            CancelOrder: trading.cancel,
-            AmendOrder: trading.amend,
-            CancelAll: trading.cancel_all,
-            Tick: self._tick,
-            DefineInstrument: administration.define_instrument,
-            SetInstrumentState: administration.set_instrument_state,
-            SetInstrumentLimits: administration.set_instrument_limits,
-            SetFees: administration.set_fees,
-            CancelInstrument: administration.cancel_instrument,
-            DefineAsset: administration.define_asset,
-            OpenAccount: administration.open_account,
-            Deposit: administration.deposit,
-            Withdraw: administration.withdraw,
-            SetAccountTier: administration.set_account_tier,
-            SetAccountLimits: administration.set_account_limits,
-            BlockAccount: administration.block_account,
+            PlaceOrder.TYPE: trading.place,
+            CancelOrder.TYPE: trading.cancel,
+            AmendOrder.TYPE: trading.amend,
+            CancelAll.TYPE: trading.cancel_all,
+            Tick.TYPE: self._tick,
+            DefineInstrument.TYPE: administration.define_instrument,
+            SetInstrumentState.TYPE: administration.set_instrument_state,
+            SetInstrumentLimits.TYPE: administration.set_instrument_limits,
+            SetFees.TYPE: administration.set_fees,
+            CancelInstrument.TYPE: administration.cancel_instrument,
+            DefineAsset.TYPE: administration.define_asset,
+            OpenAccount.TYPE: administration.open_account,
+            Deposit.TYPE: administration.deposit,
+            Withdraw.TYPE: administration.withdraw,
+            SetAccountTier.TYPE: administration.set_account_tier,
+            SetAccountLimits.TYPE: administration.set_account_limits,
+            BlockAccount.TYPE: administration.block_account,
         }
         self._handlers = [None] * 128  # by type number
-        for command, handler in handlers.items():
-            self._handlers[command.TYPE] = handler
+        for type_number, handler in handlers.items():
+            self._handlers[type_number] = handler
 
     @property
     def trade_count(self):

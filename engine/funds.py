@@ -8,36 +8,47 @@ from engine.ledger import fee_reserve
 from protocol.messages import Code, OrderType, Side
 
 
-def account_problem(trading, command, quantity, notional):
-    """-> Code of why this account may not place this order, or 0. `quantity`, `notional`: see rules.place_problem."""
+def funding(trading, command, quantity, notional):
+    """-> (code, account, amount): why this account may not place this order, or 0; the Account, or None without funds;
+    what has to be reserved, in ledger units. `quantity`, `notional`: see rules.place_problem."""
     instrument = trading.books[command.instrument].instrument
     account = trading.ledger.accounts.get(command.account)
     if account is None:
-        return Code.UNKNOWN_ACCOUNT if instrument.base else 0
+        return (Code.UNKNOWN_ACCOUNT if instrument.base else 0), None, 0
     if account.is_blocked:
-        return Code.ACCOUNT_BLOCKED
+        return Code.ACCOUNT_BLOCKED, None, 0
     if account.open_orders_max and trading.orders.has_open(command.account, account.open_orders_max):
-        return Code.OPEN_ORDERS_LIMIT
+        return Code.OPEN_ORDERS_LIMIT, None, 0
     if not instrument.base:
-        return 0
+        return 0, None, 0
     notional *= instrument.quote_multiplier
-    limits = account.limits.get(instrument.quote)
-    if limits is not None:
-        if limits.order_notional_max and notional > limits.order_notional_max:
-            return Code.ORDER_NOTIONAL_LIMIT
-        if limits.daily_notional_max:
-            traded = trading.ledger.traded_today(account, instrument.quote_asset)
-            if traded + notional > limits.daily_notional_max:
-                return Code.DAILY_NOTIONAL_LIMIT
-        if limits.second_factor_above and notional > limits.second_factor_above and not command.second_factor:
-            return Code.SECOND_FACTOR_REQUIRED
+    code = _limits_problem(trading.ledger, account, instrument, notional, command.second_factor)
+    if code:
+        return code, None, 0
     if command.side == Side.SELL:
-        available = instrument.base_asset.available[account.index]
-        return 0 if quantity * instrument.base_multiplier <= available else Code.INSUFFICIENT_FUNDS
-    if command.order_type == OrderType.STOP:
-        notional = stop_notional(instrument, command.stop_price, quantity)
-    needed = notional + fee_reserve(0, notional, max(0, *instrument.fees_of(account.tier)))
-    return 0 if needed <= instrument.quote_asset.available[account.index] else Code.INSUFFICIENT_FUNDS
+        amount = quantity * instrument.base_multiplier
+        asset = instrument.base_asset
+    else:
+        if command.order_type == OrderType.STOP:
+            notional = stop_notional(instrument, command.stop_price, quantity)
+        amount = notional + fee_reserve(0, notional, instrument.fees_of(account.tier)[2])
+        asset = instrument.quote_asset
+    code = 0 if amount <= asset.available[account.index] else Code.INSUFFICIENT_FUNDS
+    return code, account, amount
+
+
+def _limits_problem(ledger, account, instrument, notional, second_factor):
+    limits = account.limits.get(instrument.quote)
+    if limits is None:
+        return 0
+    if limits.order_notional_max and notional > limits.order_notional_max:
+        return Code.ORDER_NOTIONAL_LIMIT
+    if limits.daily_notional_max:
+        if ledger.traded_today(account, instrument.quote_asset) + notional > limits.daily_notional_max:
+            return Code.DAILY_NOTIONAL_LIMIT
+    if limits.second_factor_above and notional > limits.second_factor_above and not second_factor:
+        return Code.SECOND_FACTOR_REQUIRED
+    return 0
 
 
 def stop_notional(instrument, stop_price, quantity):

@@ -12,6 +12,8 @@ SCALE_MAX = 18
 COLLAR_BPS_MAX = 10_000
 SYMBOL_CHARACTERS_MAX = 32
 
+NO_FEES = (0, 0, 0)
+
 
 @attrs.define
 class Instrument:
@@ -30,7 +32,7 @@ class Instrument:
     notional_min: int = 0
     band_bps: int = 0
     maker_ppm_lowest: int = 0  # ever set: resting orders may still have it
-    fees: dict = attrs.field(factory=dict)  # tier -> (maker_ppm, taker_ppm)
+    fees: dict = attrs.field(factory=dict)  # tier -> (maker_ppm, taker_ppm, the larger of them and 0)
     # from the assets: what one unit of quantity, and of price x quantity, is in units of the ledger
     base_asset: object = None
     quote_asset: object = None
@@ -51,8 +53,8 @@ class Instrument:
         return True
 
     def fees_of(self, tier):
-        """-> (maker_ppm, taker_ppm) of a tier, of tier 0 where it has none of its own."""
-        return self.fees.get(tier) or self.fees.get(0, (0, 0))
+        """-> (maker_ppm, taker_ppm, the larger of them and 0) of a tier, of tier 0 where it has none of its own."""
+        return self.fees.get(tier) or self.fees.get(0, NO_FEES)
 
 
 def definition_problem(command):

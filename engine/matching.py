@@ -37,28 +37,24 @@ class Matching:
         self._stop_reason = 0  # see _match
         self._decremented = 0
 
-    def _fund(self, slot, instrument, notional):
-        """Take the fee rates of now, and reserve. `notional`: what a market order to buy is about to spend."""
+    def _fund(self, slot, instrument, account, amount):
+        """Take the fee rates of now, and reserve `amount`, in ledger units."""
         orders = self.orders
-        account = self.ledger.accounts[orders.account[slot]]
-        maker_ppm, taker_ppm = instrument.fees_of(account.tier)
+        maker_ppm, taker_ppm, fee_ppm_max = instrument.fees_of(account.tier)
         orders.account_index[slot] = account.index
         orders.maker_ppm[slot] = maker_ppm
         orders.taker_ppm[slot] = taker_ppm
-        orders.fee_ppm_max[slot] = max(maker_ppm, taker_ppm, 0)
+        orders.fee_ppm_max[slot] = fee_ppm_max
         orders.fee_surplus[slot] = 0
-        self._reserve(slot, instrument, notional)
+        asset = instrument.quote_asset if orders.side[slot] == Side.BUY else instrument.base_asset
+        self.ledger.reserve(slot, asset, amount)
 
-    def _reserve(self, slot, instrument, notional=0):
-        """Bring what is reserved for an order to what its terms need now."""
+    def _reserve(self, slot, instrument):
+        """Bring what is reserved for an order that rests or waits to what its terms need now."""
         orders = self.orders
-        is_buy = orders.side[slot] == Side.BUY
-        price = orders.price[slot]
-        open_quantity = orders.open_quantity[slot]
-        if is_buy and orders.order_type[slot] == OrderType.MARKET:
-            price, open_quantity = notional, 1
-        amount = needed(orders, slot, instrument, price, open_quantity, orders.stop_price[slot])
-        self.ledger.reserve(slot, instrument.quote_asset if is_buy else instrument.base_asset, amount)
+        terms = (orders.price[slot], orders.open_quantity[slot], orders.stop_price[slot])
+        asset = instrument.quote_asset if orders.side[slot] == Side.BUY else instrument.base_asset
+        self.ledger.reserve(slot, asset, needed(orders, slot, instrument, *terms))
 
     def _enter(self, book, slot, outcome, events):
         """An open order that stands in no book matches, and rests where it may, or ends. `outcome` (OrderAccepted,

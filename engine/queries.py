@@ -96,7 +96,7 @@ def _instruments(exchange, query):
         i = book.instrument
         terms = [i.number, i.price_scale, i.quantity_scale, i.tick, i.lot, i.collar_bps, i.state, i.symbol]
         limits = [i.quantity_min, i.quantity_max, i.notional_min, i.band_bps]
-        rows.append([*terms, i.base, i.quote, book.last_price, *limits, *i.fees_of(0)])
+        rows.append([*terms, i.base, i.quote, book.last_price, *limits, *i.fees_of(0)[:2]])
     return Instruments(0, rows)
 
 

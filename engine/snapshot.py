@@ -96,7 +96,7 @@ def load(seq, state):
     rows = []
     for definition, fees, last_price, halves in books:
         instrument = Instrument(**dict(zip(INSTRUMENT_FIELDS, definition)))
-        instrument.fees = {tier: (maker, taker) for tier, maker, taker in fees}
+        instrument.fees = {tier: tuple(rates) for tier, *rates in fees}
         if instrument.base:
             instrument.bind(exchange.ledger.assets)
         book = exchange.books[instrument.number] = Book(orders, instrument)

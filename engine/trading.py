@@ -1,6 +1,6 @@
 """The commands of traders: place, cancel, cancel-all, amend; and what time does to orders. Pure."""
 
-from engine.funds import account_problem, can_afford, needed
+from engine.funds import can_afford, funding, needed
 from engine.matching import NEVER_NS, Matching
 from engine.orders import NIL
 from engine.rules import amend_problem, place_problem
@@ -37,7 +37,9 @@ class Trading(Matching):
                 events.append(self._duplicate(command, first))
                 return
         code, quantity, notional = place_problem(self, now_ns, command)
-        code = code or account_problem(self, command, quantity, notional)
+        account = amount = None
+        if code == 0:
+            code, account, amount = funding(self, command, quantity, notional)
         if code:
             events.append(CommandRejected(command.account, code, command.instrument, 0, command.client_order_id))
             return
@@ -67,8 +69,8 @@ class Trading(Matching):
         if command.expire_time_ns:
             self.expiries.add((command.expire_time_ns, orders.order_id[slot]))
             self.next_due_ns = self.expiries[0][0]
-        if book.instrument.base:
-            self._fund(slot, book.instrument, notional)
+        if account is not None:
+            self._fund(slot, book.instrument, account, amount)
         if command.order_type >= OrderType.STOP:
             accepted.open_quantity = quantity
             orders.is_waiting[slot] = 1
