@@ -2,7 +2,7 @@
 switch. Pure. Every event carries who acted and why."""
 
 from engine.book import Book
-from engine.instruments import NOTIONAL_MAX, UNITS_MAX, Instrument, definition_problem, is_plain
+from engine.instruments import NO_FEES, NOTIONAL_MAX, UNITS_MAX, Instrument, definition_problem, is_plain
 from engine.ledger import SUPPLY_MAX, Limits
 from protocol.messages import (
     FEES_ACCOUNT,
@@ -132,8 +132,8 @@ class Administration:
         )
 
     def set_fees(self, now_ns, command, events):
-        """A taker's fee has to cover any rebate, also one that a resting order was promised: fees never add up to less
-        than nothing."""
+        """Any taker's fee has to cover any rebate, and open orders keep the rates they were placed with: fees never
+        add up to less than nothing. O(open orders of the instrument)."""
         book = self.trading.books.get(command.instrument)
         code = Code.UNKNOWN_INSTRUMENT if book is None else 0
         if not code and not (
@@ -141,18 +141,14 @@ class Administration:
         ):
             code = Code.INVALID_FEES
         if not code:
-            instrument = book.instrument
-            fees = dict(instrument.fees)
-            fees[command.tier] = (command.maker_ppm, command.taker_ppm, max(command.maker_ppm, command.taker_ppm, 0))
-            lowest = min(instrument.maker_ppm_lowest, command.maker_ppm)
-            takers = [taker for _, taker, _ in fees.values()] + ([] if 0 in fees else [0])
-            if lowest + min(takers) < 0:
+            rates = (command.maker_ppm, command.taker_ppm, max(command.maker_ppm, command.taker_ppm, 0))
+            fees = {0: NO_FEES, **book.instrument.fees, command.tier: rates}
+            if self._lowest_maker_ppm(book, fees) + self._lowest_taker_ppm(book, fees) < 0:
                 code = Code.INVALID_FEES
         if code:
             events.append(self._rejected(command, code, command.instrument))
             return
-        instrument.fees = fees
-        instrument.maker_ppm_lowest = lowest
+        book.instrument.fees[command.tier] = rates
         events.append(
             FeesSet(
                 command.account,
@@ -165,6 +161,17 @@ class Administration:
             )
         )
 
+    def _lowest_maker_ppm(self, book, fees):
+        maker_ppm = self.trading.orders.maker_ppm
+        promised = [maker_ppm[slot] for slot in book.slots()] if book.instrument.base else []
+        return min([rates[0] for rates in fees.values()] + promised)
+
+    def _lowest_taker_ppm(self, book, fees):
+        """Of open orders too: a stop order, and one that is amended, may yet take."""
+        taker_ppm = self.trading.orders.taker_ppm
+        promised = [taker_ppm[slot] for slot in book.slots()] if book.instrument.base else []
+        return min([rates[1] for rates in fees.values()] + promised)
+
     def cancel_instrument(self, now_ns, command, events):
         """In order-id order. O(open orders of the instrument, times log)."""
         trading = self.trading
@@ -175,12 +182,10 @@ class Administration:
         if code:
             events.append(self._rejected(command, code, command.instrument))
             return
-        slots = []
-        for side in (Side.BUY, Side.SELL):
-            if command.side in (0, side):
-                slots += book.side(side).slots() + book.stops(side).slots()
-        for slot in sorted(slots, key=trading.orders.order_id.__getitem__):
-            trading.end(slot, CancelReason.ADMIN, events)
+        orders = trading.orders
+        for slot in sorted(book.slots(), key=orders.order_id.__getitem__):
+            if command.side in (0, orders.side[slot]):
+                trading.end(slot, CancelReason.ADMIN, events)
         events.append(AllCancelled(command.account, command.instrument, len(events)))
 
     # --- assets, accounts, money -------------------------------------------------------------------------------------

@@ -196,6 +196,10 @@ class Book:
     def stops(self, side):
         return self.buy_stops if side == Side.BUY else self.sell_stops
 
+    def slots(self):
+        """Every slot, of resting orders and of stop orders."""
+        return self.bids.slots() + self.asks.slots() + self.buy_stops.slots() + self.sell_stops.slots()
+
     def would_trigger(self, side, stop_price):
         """True where the last trade's price has reached a stop price. O(1)."""
         if self.last_price == 0:

@@ -31,7 +31,6 @@ class Instrument:
     quantity_max: int = 0
     notional_min: int = 0
     band_bps: int = 0
-    maker_ppm_lowest: int = 0  # ever set: resting orders may still have it
     fees: dict = attrs.field(factory=dict)  # tier -> (maker_ppm, taker_ppm, the larger of them and 0)
     # from the assets: what one unit of quantity, and of price x quantity, is in units of the ledger
     base_asset: object = None

@@ -56,7 +56,7 @@ def place_problem(trading, now_ns, command):
             quantity = filled
             if quantity == 0:
                 return Code.QUOTE_QUANTITY_TOO_SMALL, 0, 0
-    code = _limits_problem(book, command.side, command.price, quantity, notional)
+    code = _limits_problem(book, command.side, command.price, quantity, notional, quantity)
     if code == 0 and trading.orders.is_full():
         code = Code.VENUE_FULL
     return code, quantity, notional
@@ -74,8 +74,8 @@ def _naming_problem(command):
     return 0
 
 
-def _limits_problem(book, side, price, quantity, notional):
-    """The instrument's own limits, and those of numbers."""
+def _limits_problem(book, side, price, quantity, notional, added):
+    """The instrument's own limits, and those of numbers. `added`: the open quantity the side would have more."""
     instrument = book.instrument
     if quantity < instrument.quantity_min:
         return Code.QUANTITY_BELOW_MINIMUM
@@ -88,7 +88,7 @@ def _limits_problem(book, side, price, quantity, notional):
             return Code.PRICE_OUTSIDE_BAND
     if notional * instrument.quote_multiplier > NOTIONAL_MAX or quantity * instrument.base_multiplier > NOTIONAL_MAX:
         return Code.NOTIONAL_TOO_LARGE
-    if book.side(side).open_quantity + book.stops(side).open_quantity + quantity > NOTIONAL_MAX:
+    if book.side(side).open_quantity + book.stops(side).open_quantity + added > NOTIONAL_MAX:
         return Code.BOOK_FULL
     return 0
 
@@ -245,7 +245,8 @@ def amend_problem(trading, slot, command):
             return Code.POST_ONLY_WOULD_MATCH
     if is_smaller_only and quantity < orders.quantity[slot]:
         return 0  # limits may have changed since it was placed; making it smaller is always allowed
-    return _limits_problem(book, side, command.price, quantity, (price or stop_price) * quantity)
+    added = quantity - orders.quantity[slot]
+    return _limits_problem(book, side, command.price, quantity, (price or stop_price) * quantity, added)
 
 
 def _amended_stop_problem(is_waiting, book, side, stop_price):
