@@ -19,9 +19,11 @@ from protocol.calls import (
     number_of,
 )
 from protocol.messages import (
+    DUPLICATE_FIELDS,
     INSTRUMENT_COLUMNS,
     ORDER_COLUMNS,
     SIDES,
+    AccountBlocked,
     AllCancelled,
     CancelReason,
     Code,
@@ -30,7 +32,10 @@ from protocol.messages import (
     OrderAccepted,
     OrderAmended,
     OrderCancelled,
+    OrderDuplicate,
     OrderFilled,
+    SelfTradePrevented,
+    SelfTradePrevention,
 )
 
 ORDER_ID, OTHER_ORDER_ID = 5, 4
@@ -38,20 +43,32 @@ ORDER_ID, OTHER_ORDER_ID = 5, 4
 
 def accepted(quantity, filled_quantity, open_quantity):
     return OrderAccepted(
-        70, ORDER_ID, 1, 1, 1, 1, 0, 100, quantity, filled_quantity, open_quantity, "abc", event_seq=31, time_ns=77
-    )
+        70, ORDER_ID, 1, 1, 1, 1, 0, 100, quantity, filled_quantity, open_quantity, 1, 0, 0, "abc",
+        event_seq=31, time_ns=77,
+    )  # fmt: skip
 
 
-def filled(quantity, order_id=ORDER_ID):
-    return OrderFilled(70, order_id, 1, 1, 2, 9, 100, quantity, 0)
+def amended(quantity, filled_quantity, open_quantity, price=101):
+    values = (70, ORDER_ID, 1, 1, int(price == 100), 100, price, quantity, 0, filled_quantity, open_quantity)
+    return OrderAmended(*values, event_seq=31, time_ns=77)
 
 
-def cancelled(quantity, order_id=ORDER_ID):
-    return OrderCancelled(70, order_id, 1, 1, CancelReason.IOC_REMAINDER, 100, quantity)
+def filled(quantity, left, order_id=ORDER_ID):
+    """`left`: what the order has open after it."""
+    return OrderFilled(70, order_id, 1, 1, 2, 9, 100, quantity, left, 0)
 
 
-def placed(quantity, filled_quantity, open_quantity, cancel_reason="", fills=()):
-    return Placed(ORDER_ID, "abc", quantity, filled_quantity, open_quantity, cancel_reason, list(fills), 31, 77)
+def cancelled(quantity, order_id=ORDER_ID, reason=CancelReason.IOC_REMAINDER):
+    return OrderCancelled(70, order_id, 1, 1, reason, 100, quantity)
+
+
+def prevented(quantity, left, mode=SelfTradePrevention.DECREMENT):
+    return SelfTradePrevented(70, 1, mode, 1, OTHER_ORDER_ID, ORDER_ID, 100, quantity, 0, left)
+
+
+def placed(quantity, filled_quantity, open_quantity, cancel_reason="", fills=(), cancelled_quantity=0):
+    quantities = (quantity, filled_quantity, open_quantity)
+    return Placed(ORDER_ID, "abc", *quantities, cancel_reason, list(fills), 31, 77, cancelled_quantity)
 
 
 def test_an_order_that_rests_is_placed_at_once():
@@ -61,40 +78,84 @@ def test_an_order_that_rests_is_placed_at_once():
 def test_an_order_that_fills_is_placed_with_its_last_fill():
     call = MatchingCall()
     assert call.take(accepted(10, 7, 3)) is None
-    assert call.take(filled(2)) is None
-    assert call.take(filled(5)) == placed(10, 7, 3, fills=[filled(2), filled(5)])
+    assert call.take(filled(2, 8)) is None
+    assert call.take(filled(5, 3)) == placed(10, 7, 3, fills=[filled(2, 8), filled(5, 3)])
 
 
 def test_an_order_of_which_a_rest_is_cancelled_is_placed_with_the_cancel():
     call = MatchingCall()
     assert call.take(accepted(10, 7, 0)) is None
-    assert call.take(filled(7)) is None
-    assert call.take(cancelled(3)) == placed(10, 7, 0, "ioc_remainder", [filled(7)])
+    assert call.take(filled(7, 3)) is None
+    assert call.take(cancelled(3)) == placed(10, 7, 0, "ioc_remainder", [filled(7, 3)], 3)
 
 
 def test_an_order_of_which_nothing_fills_is_placed_with_the_cancel():
     call = MatchingCall()
     assert call.take(accepted(10, 0, 0)) is None
-    assert call.take(cancelled(10)) == placed(10, 0, 0, "ioc_remainder")
+    assert call.take(cancelled(10)) == placed(10, 0, 0, "ioc_remainder", cancelled_quantity=10)
 
 
 def test_the_other_side_of_a_trade_with_ourselves_is_not_counted():
     call = MatchingCall()
     call.take(accepted(10, 10, 0))
-    assert call.take(filled(10, OTHER_ORDER_ID)) is None
-    assert call.take(filled(10)) == placed(10, 10, 0, fills=[filled(10)])
+    assert call.take(filled(10, 0, OTHER_ORDER_ID)) is None
+    assert call.take(filled(10, 0)) == placed(10, 10, 0, fills=[filled(10, 0)])
+
+
+def test_an_order_that_self_trade_prevention_ends_is_placed_with_the_cancel():
+    call = MatchingCall()
+    assert call.take(accepted(10, 7, 0)) is None
+    assert call.take(filled(7, 3)) is None
+    assert call.take(prevented(3, 3, SelfTradePrevention.CANCEL_TAKER)) is None
+    ended = cancelled(3, reason=CancelReason.SELF_TRADE)
+    assert call.take(ended) == placed(10, 7, 0, "self_trade", [filled(7, 3)], 3)
+
+
+def test_an_order_that_loses_its_last_quantity_to_self_trade_prevention_is_placed_with_the_cancel():
+    call = MatchingCall()
+    assert call.take(accepted(10, 7, 0)) is None
+    assert call.take(filled(7, 3)) is None
+    assert call.take(prevented(3, 0)) is None
+    assert call.take(cancelled(4, OTHER_ORDER_ID, CancelReason.SELF_TRADE)) is None
+    ended = cancelled(0, reason=CancelReason.SELF_TRADE)
+    assert call.take(ended) == placed(10, 7, 0, "self_trade", [filled(7, 3)], 0)
+
+
+def test_an_order_that_loses_a_part_to_self_trade_prevention_and_fills_with_the_rest():
+    call = MatchingCall()
+    assert call.take(accepted(10, 7, 0)) is None
+    assert call.take(prevented(3, 7)) is None
+    assert call.take(filled(7, 0)) == placed(10, 7, 0, fills=[filled(7, 0)])
+
+
+def test_an_order_that_was_placed_before_is_a_duplicate():
+    differs = 1 << DUPLICATE_FIELDS.index("price") | 1 << DUPLICATE_FIELDS.index("stop_price")
+    event = OrderDuplicate(70, ORDER_ID, 1, 1, 10, 4, differs, "abc", event_seq=31, time_ns=77)
+    assert MatchingCall().take(event) == Placed(
+        ORDER_ID, "abc", 10, 0, 4, "", [], 31, 77, is_duplicate=True, differs=("price", "stop_price")
+    )
 
 
 def test_an_amend_is_complete_with_its_fills():
-    amended = OrderAmended(70, ORDER_ID, 1, 1, 0, 100, 101, 20, 5, 8, event_seq=31, time_ns=77)
     call = MatchingCall()
-    assert call.take(amended) is None  # 7 were filled before: 5 and 8 do not add up to 20, and nothing is cancelled
-    assert call.take(filled(5)) == Amended(ORDER_ID, False, 101, 20, 5, 8, [filled(5)], 31, 77)
+    assert call.take(amended(20, 5, 8)) is None  # 7 were filled before: 5 and 8 do not add up to 20
+    assert call.take(filled(5, 8)) == Amended(ORDER_ID, False, 101, 20, 5, 8, [filled(5, 8)], 31, 77)
+    call = MatchingCall()
+    assert call.take(amended(20, 5, 0)) is None
+    assert call.take(filled(5, 0)) == Amended(ORDER_ID, False, 101, 20, 5, 0, [filled(5, 0)], 31, 77)
+
+
+def test_an_amend_that_meets_an_own_order_is_complete_with_the_cancel():
+    call = MatchingCall()
+    assert call.take(amended(20, 5, 0)) is None
+    assert call.take(filled(5, 8)) is None
+    assert call.take(prevented(8, 8, SelfTradePrevention.CANCEL_TAKER)) is None
+    ended = call.take(cancelled(8, reason=CancelReason.SELF_TRADE))
+    assert (ended.filled_quantity, ended.cancel_reason, ended.cancelled_quantity) == (5, "self_trade", 8)
 
 
 def test_an_amend_without_fills_is_complete_at_once():
-    amended = OrderAmended(70, ORDER_ID, 1, 1, 1, 100, 100, 5, 0, 5, event_seq=31, time_ns=77)
-    assert MatchingCall().take(amended) == Amended(ORDER_ID, True, 100, 5, 0, 5, [], 31, 77)
+    assert MatchingCall().take(amended(5, 0, 5, price=100)) == Amended(ORDER_ID, True, 100, 5, 0, 5, [], 31, 77)
 
 
 @pytest.mark.parametrize("call", [MatchingCall, CancelAllCall, SingleCall])
@@ -110,6 +171,9 @@ def test_a_cancel_all_gathers_what_it_cancelled():
     assert call.take(cancelled(3)) is None
     assert call.take(cancelled(4, OTHER_ORDER_ID)) is None
     assert call.take(AllCancelled(70, 0, 2)) == CancelledAll(2, [cancelled(3), cancelled(4, OTHER_ORDER_ID)])
+    call = CancelAllCall()
+    assert call.take(cancelled(3)) is None
+    assert call.take(AccountBlocked(70, 1, 1, 9, "why")) == CancelledAll(1, [cancelled(3)])
 
 
 def test_a_refusal_tells_its_name_and_text():
@@ -125,7 +189,7 @@ def test_depth_becomes_a_book():
 
 
 def test_rows_have_their_columns_as_attributes():
-    assert Order(*range(len(ORDER_COLUMNS))).client_order_id == 8
+    assert Order(*range(len(ORDER_COLUMNS))).client_order_id == len(ORDER_COLUMNS) - 1
     assert Instrument(*range(len(INSTRUMENT_COLUMNS))).symbol == 7
 
 

@@ -50,7 +50,7 @@ def trader_of(core, account=ALICE, port=None, **options):
     return TradingClient(core.host, port or core.port, key=key, secret=secret, **options)
 
 
-_numbers = iter(range(1, 1_000_000))
+_numbers = iter(range(2, 1_000_000))
 
 
 async def new_instrument(core):
@@ -195,7 +195,7 @@ async def test_the_feed_of_an_instrument_is_a_snapshot_and_changes(core):
         with bob.subscribe(instrument) as feed:
             (first,) = await gathered(feed, 1)
             assert (type(first), first.levels) == (FeedSnapshot, [[Side.BUY, 100, 5, 1]])
-            await alice.place(instrument=instrument, side="sell", quantity=2, price=100)
+            await alice.place(instrument=instrument, side="sell", quantity=2, price=100, self_trade_prevention="none")
             traded, changed = await gathered(feed, 2)
             assert (type(traded), traded.price, traded.quantity, traded.taker_side) == (Traded, 100, 2, Side.SELL)
             assert type(changed) is DepthChanged
@@ -382,7 +382,7 @@ async def test_a_call_that_is_given_up_harms_nobody(core):
 async def test_every_order_is_placed_once_and_every_event_seen_once_through_a_line_that_is_cut(core, seed):
     instrument = await new_instrument(core)
     chance = random.Random(seed)
-    names = ["order-%d" % number for number in range(400)]
+    names = ["order-%d-%d" % (instrument, number) for number in range(400)]
     async with admin_of(core) as admin, CuttingProxy(core.port, chance, 3000, 15000) as proxy:
         with admin.events() as truth:
             async with trader_of(core, port=proxy.port) as alice:
@@ -393,7 +393,12 @@ async def test_every_order_is_placed_once_and_every_event_seen_once_through_a_li
                     async with window:
                         side, price = chance.choice(("buy", "sell")), chance.randrange(99, 103)
                         placed = await alice.place(
-                            instrument=instrument, side=side, quantity=3, price=price, client_order_id=name
+                            instrument=instrument,
+                            side=side,
+                            quantity=3,
+                            price=price,
+                            self_trade_prevention="none",
+                            client_order_id=name,
                         )
                         assert placed.client_order_id == name
                         assert sum(fill.quantity for fill in placed.fills) == placed.filled_quantity

@@ -64,7 +64,17 @@ def test_what_messages_share_is_told_once(title, base):
 
 
 @pytest.mark.parametrize(
-    "name", ["Side", "OrderType", "TimeInForce", "Liquidity", "InstrumentState", "Durability", "CancelReason"]
+    "name",
+    [
+        "Side",
+        "OrderType",
+        "TimeInForce",
+        "SelfTradePrevention",
+        "Liquidity",
+        "InstrumentState",
+        "Durability",
+        "CancelReason",
+    ],
 )
 def test_numbers_with_names_are_the_code_s(name):
     words = {int(number): word.lower() for number, word, _ in rows(section(name))}
@@ -101,7 +111,14 @@ def test_the_rows_of_answers_have_the_columns_of_the_code():
         "order": messages.ORDER_COLUMNS,
         "level": messages.LEVEL_COLUMNS,
         "instrument": messages.INSTRUMENT_COLUMNS,
+        "balance": messages.BALANCE_COLUMNS,
+        "account": messages.ACCOUNT_COLUMNS,
     }
+
+
+def test_the_bits_of_a_duplicate_are_the_code_s():
+    (told,) = re.findall(r"^    (instrument,[\w,\s]+)$", section("Duplicates"), re.MULTILINE)
+    assert tuple(told.replace(",", " ").split()) == messages.DUPLICATE_FIELDS
 
 
 def test_limits_are_the_code_s():
@@ -111,6 +128,9 @@ def test_limits_are_the_code_s():
     assert limits["open order rows in an answer"] == "%d" % messages.OPEN_ORDERS_MAX
     assert limits["instrument rows in an answer"] == "%d" % messages.INSTRUMENTS_MAX
     assert limits["levels in Depth"] == "%d a side" % messages.DEPTH_LEVELS_MAX
+    known = "{:,}, the newest"
+    assert limits["client order ids of an account that are known"] == known.format(messages.CLIENT_ORDER_IDS_MAX)
+    assert limits["references of the venue that are known"] == known.format(messages.REFERENCES_MAX)
     assert limits["levels in one FeedSnapshot or DepthChanged"] == "{:,}".format(messages.SNAPSHOT_LEVELS_MAX)
 
 

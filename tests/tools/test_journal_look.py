@@ -92,7 +92,7 @@ def test_times_are_utc_with_nanoseconds():
 
 
 def place(account, side, price, quantity):
-    return PlaceOrder(account, 1, side, OrderType.LIMIT, TimeInForce.GTC, 0, price, quantity, 5, client_order_id="mine")
+    return PlaceOrder(account, 1, side, OrderType.LIMIT, TimeInForce.GTC, 0, price, quantity, 5)
 
 
 def test_events_stand_behind_the_command_that_caused_them(tmp_path):

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from engine.exchange import Exchange
+from engine.exchange import RULES_VERSION, Exchange
 from engine.recovery import recover
 from engine.snapshot import state_hash
 from engine.snapshots import snapshot_paths
@@ -174,9 +174,9 @@ def test_a_snapshot_ahead_of_the_journal_is_found(tmp_path):
 
 
 def test_other_rules_are_refused(made, monkeypatch):
-    monkeypatch.setattr("tools.journal.state.RULES_VERSION", 2)
+    monkeypatch.setattr("tools.journal.state.RULES_VERSION", RULES_VERSION + 1)
     code, _, err = run_tool("journal", "verify", made.directory)
-    assert code == 1 and "made under rules 1; this version has 2" in err
+    assert code == 1 and "made under rules %d; this version has %d" % (RULES_VERSION, RULES_VERSION + 1) in err
 
 
 def test_text_ends_with_the_verdict(made):

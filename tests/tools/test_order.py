@@ -109,7 +109,7 @@ def test_watching_begins_with_the_book(venue):
 
 
 def test_a_market_is_what_the_feed_says():
-    market = Market(Instrument(1, 2, 3, 5, 10, 1000, 1, "GOLD-USDT"))
+    market = Market(Instrument(1, 2, 3, 5, 10, 1000, 1, "GOLD-USDT", *[0] * 9))
     market.take(FeedSnapshot(1, 5, 1, 0, [[1, 9900, 10, 1], [1, 9905, 20, 1], [2, 9995, 30, 2]]))
     market.take(DepthChanged(1, 6, [[1, 9905, 0, 0], [2, 9990, 40, 1]]))
     market.take(Traded(1, 7, 1, 3, 9905, 20, 2))

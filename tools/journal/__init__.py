@@ -12,7 +12,8 @@ ACTIONS = {
     "info": "what is there: segments, sequences, times, snapshots, where it ends",
     "dump": "print every command and event",
     "verify": "check every byte and decide every command again; say what is wrong, and what may help",
-    "replay": "show books and orders as they were after a command",
+    "replay": "show books, orders, waiting stop orders and an account's balances as they were after a command",
+    "proof": "prove that no money was made or lost: per asset, what accounts have is what was paid in less paid out",
     "prune": "remove segments that no recovery needs any more",
     "truncate": "cut a damaged journal after an intact command; what is cut off is kept aside",
 }
@@ -29,8 +30,9 @@ def add_arguments(parser):
     replay = of["replay"]
     replay.add_argument("--stop-at", type=int, metavar="N", help="last command to apply (default: the newest)")
     replay.add_argument("--instrument", metavar="SYMBOL", help="only this one; symbol or number")
-    replay.add_argument("--account", type=int, metavar="N", help="only the orders of this account")
+    replay.add_argument("--account", type=int, metavar="N", help="only the orders of this account, and its balances")
     replay.add_argument("--levels", type=int, default=10, metavar="N", help="of each side (default %(default)s)")
+    of["proof"].add_argument("--at", type=int, metavar="N", help="after this command (default: the newest)")
     prune = of["prune"]
     prune.add_argument("--keep-from-seq", type=int, metavar="N", help="keep this command and all after it")
     prune.add_argument("--dry-run", action="store_true", help="only say what would be removed")

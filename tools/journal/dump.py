@@ -1,8 +1,8 @@
 """`tools journal dump`: every command and event of a range, one a line, without the engine.
 
 An event stands behind the command that caused it. The journal does not say which that was, but the first event of a
-command names its key and request: where a client gave neighbouring commands one request id, their events stand behind
-the first of them.
+command names its key and request (of a CancelInstrument the last one): where a client gave neighbouring commands one
+request id, their events stand behind the first of them.
 """
 
 import json
@@ -10,6 +10,7 @@ import sys
 
 from protocol.content import record_commands, record_events
 from protocol.journal import JournalReader, first_seq_of, segment_paths
+from protocol.messages import AccountOpened, AllCancelled, CancelInstrument, CancelReason, OrderCancelled
 from tools.console import fields_of, utc
 
 
@@ -40,13 +41,22 @@ def dumped(directory, from_seq=0, to_seq=None):
 def events_by_command(commands, events):
     """[(Source, command), ...], [event, ...] of one record -> the events of each command."""
     names = [(source.key, command.request_id, command.account) for source, command in commands]
+    # the CancelInstruments, whose cancels are other accounts' events and name nobody
+    waiting = [i for i, (_, command) in enumerate(commands) if type(command) is CancelInstrument]
     caused = [[] for _ in commands]
     at = 0
     for event in events:
+        kind = type(event)
         name = (event.key, event.request_id, event.account)
-        if event.key and name != names[at]:
-            # forward to the command it names
-            at = next((i for i in range(at + 1, len(names)) if names[i] == name), at)
+        if kind is OrderCancelled and event.reason == CancelReason.ADMIN:
+            at = next((i for i in waiting if i >= at and commands[i][1].instrument == event.instrument), at)
+        elif event.key and name != names[at]:
+            # forward to the command it names; OpenAccount does not know its account
+            accounts = (event.account, 0) if kind is AccountOpened else (event.account,)
+            wanted = [(event.key, event.request_id, account) for account in accounts]
+            at = next((i for i in range(at, len(names)) if names[i] in wanted), at)
+        if kind is AllCancelled and at in waiting:
+            waiting.remove(at)
         caused[at].append(event)
     return caused
 

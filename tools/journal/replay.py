@@ -1,8 +1,15 @@
-"""`tools journal replay`: stop time after a command and look at books and orders as they were."""
+"""`tools journal replay`: stop time after a command and look at books, orders and balances as they were."""
 
-from engine.queries import level_rows, order_row
+from engine.queries import answer, level_rows, order_row
 from engine.snapshot import state_hash
-from protocol.messages import INSTRUMENT_COLUMNS, LEVEL_COLUMNS, ORDER_COLUMNS
+from protocol.messages import (
+    BALANCE_COLUMNS,
+    INSTRUMENT_COLUMNS,
+    LEVEL_COLUMNS,
+    ORDER_COLUMNS,
+    QueryBalances,
+    QueryInstruments,
+)
 from tools.console import Failed, named, print_json, progress, table, utc
 from tools.decimals import Scale
 from tools.journal.state import state_at
@@ -26,6 +33,8 @@ def run(arguments):
         "books": [_book(exchange, number, arguments.levels) for number in instruments],
         "orders": _orders(exchange, instruments, arguments.account),
     }
+    if arguments.account is not None:
+        view["balances"] = _balances(exchange, arguments.account)
     if arguments.json:
         print_json(view, indent=1)
     else:
@@ -44,11 +53,9 @@ def _instruments(exchange, wanted):
 
 
 def _book(exchange, number, levels):
-    book = exchange.books[number]
-    i = book.instrument
-    values = (i.number, i.price_scale, i.quantity_scale, i.tick, i.lot, i.collar_bps, named("state", i.state), i.symbol)
-    rows = [[named("side", row[0])] + row[1:] for row in level_rows(book, levels)]
-    shown = dict(zip(INSTRUMENT_COLUMNS, values))
+    (values,) = answer(exchange, QueryInstruments(0, number - 1), 0).instruments[:1]
+    rows = [[named("side", row[0])] + row[1:] for row in level_rows(exchange.books[number], levels)]
+    shown = {name: named(name, value) for name, value in zip(INSTRUMENT_COLUMNS, values)}
     shown["levels"] = [dict(zip(LEVEL_COLUMNS, row)) for row in rows]
     return shown
 
@@ -61,10 +68,13 @@ def _orders(exchange, instruments, account):
         if not orders.order_id[slot] or orders.instrument[slot] not in instruments:
             continue
         if account in (None, orders.account[slot]):
-            entry = dict(zip(ORDER_COLUMNS, order_row(orders, slot)))
-            entry["side"] = named("side", entry["side"])
-            found.append(entry)
+            found.append({name: named(name, value) for name, value in zip(ORDER_COLUMNS, order_row(orders, slot))})
     return sorted(found, key=lambda entry: entry["order_id"])
+
+
+def _balances(exchange, account):
+    """-> a dict for each asset; none for an account that was not opened."""
+    return [dict(zip(BALANCE_COLUMNS, row)) for row in answer(exchange, QueryBalances(account), 0).balances]
 
 
 def _print(view):
@@ -76,16 +86,32 @@ def _print(view):
         scales[book["instrument"]] = (Scale(book["price_scale"]), Scale(book["quantity_scale"]))
         print("\n%s (#%d, %s)" % (book["symbol"], book["instrument"], book["state"]))
         print("\n".join(_depth_lines(book)))
-    print("\n%d open orders" % len(view["orders"]))
-    if view["orders"]:
+    _print_orders("open orders", [order for order in view["orders"] if not order["is_waiting"]], scales)
+    _print_orders("stop orders waiting", [order for order in view["orders"] if order["is_waiting"]], scales)
+    if "balances" in view:
+        print("\nbalances")
         rows = []
-        for order in view["orders"]:
-            price_scale, quantity_scale = scales[order["instrument"]]
-            order["price"] = price_scale.text(order["price"])
-            for name in ("quantity", "open_quantity"):
-                order[name] = quantity_scale.text(order[name])
-            rows.append([order[name] for name in ORDER_COLUMNS])
-        print("\n".join(table([name.replace("_", " ") for name in ORDER_COLUMNS], rows)))
+        for balance in view["balances"]:
+            scale = Scale(balance["scale"])
+            rows.append([balance["symbol"], scale.text(balance["available"]), scale.text(balance["reserved"])])
+        print("\n".join(table(("asset", "available", "reserved"), rows)))
+
+
+def _print_orders(what, orders, scales):
+    print("\n%d %s" % (len(orders), what))
+    if not orders:
+        return
+    columns = [name for name in ORDER_COLUMNS if name not in ("is_waiting", "reserved")]
+    rows = []
+    for order in orders:
+        price_scale, quantity_scale = scales[order["instrument"]]
+        order["price"] = price_scale.text(order["price"]) if order["price"] else "-"
+        order["stop_price"] = price_scale.text(order["stop_price"]) if order["stop_price"] else "-"
+        order["expire_time_ns"] = utc(order["expire_time_ns"])
+        for name in ("quantity", "open_quantity"):
+            order[name] = quantity_scale.text(order[name])
+        rows.append([order[name] for name in columns])
+    print("\n".join(table([name.replace("_", " ") for name in columns], rows)))
 
 
 def _depth_lines(book):
