@@ -378,6 +378,18 @@ async def test_a_call_that_is_given_up_harms_nobody(core):
 # --- lost connections ----------------------------------------------------------------------------------------------
 
 
+async def test_what_is_submitted_as_the_socket_goes_is_executed_once(core):
+    instrument = await new_instrument(core)
+    async with trader_of(core) as alice:
+        alice._link._transport.abort()
+        for quantity in (1, 2):
+            placed = await asyncio.wait_for(
+                alice.place(instrument=instrument, side="buy", quantity=quantity, price=1), 30
+            )
+            assert placed.quantity == quantity
+        assert [order.quantity for order in await alice.open_orders(instrument=instrument)] == [1, 2]
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_every_order_is_placed_once_and_every_event_seen_once_through_a_line_that_is_cut(core, seed):
     instrument = await new_instrument(core)
