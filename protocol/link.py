@@ -40,9 +40,13 @@ class Link(asyncio.Protocol):
         self._retry_seconds = RETRY_SECONDS_MIN
 
     def start(self):
-        self._loop = asyncio.get_running_loop()
-        self._live = asyncio.Event()
-        self._task = self._loop.create_task(self._keep_connected())
+        """Idempotent."""
+        if self._task is None:
+            self._loop = asyncio.get_running_loop()
+            self._live = asyncio.Event()
+            if self.end is not None:
+                self._live.set()
+            self._task = self._loop.create_task(self._keep_connected())
 
     async def live(self):
         """Wait until requests flow. Raises ConnectionClosed where they never will."""

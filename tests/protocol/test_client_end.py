@@ -89,6 +89,17 @@ async def test_closing_a_client_that_is_not_connected_ends_its_calls(core):
     await client.close()
     with pytest.raises(ConnectionClosed, match="logout: closed by this client"):
         await call
+    with pytest.raises(ConnectionClosed, match="logout: closed by this client"):
+        await client.connect()
+
+
+async def test_a_client_that_was_started_can_be_waited_for(core):
+    client = trader_of(core)
+    client.start()
+    client.start()
+    await client.connect()
+    assert client.is_live
+    await client.close()
 
 
 async def test_what_was_submitted_before_closing_is_executed(core):
