@@ -30,7 +30,7 @@ test-cpython: ## Run the whole suite under CPython
 bench: ## Measure all there is to measure and write it to perf/results (ARGS=--quick for a trial run)
 	@tools/bootstrap.sh pypy core bench
 	@tools/bootstrap.sh cpython core bench
-	@$(PYPY) -m perf.run --pypy $(CURDIR)/$(PYPY) --cpython $(CURDIR)/$(CPYTHON) $(ARGS)
+	@$(PYPY) -m perf.run --pypy $(PYPY) --cpython $(CPYTHON) $(ARGS)
 
 check: ## Lint, format, types, and the architecture test
 	@tools/bootstrap.sh cpython core test check

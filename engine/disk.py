@@ -23,16 +23,22 @@ class Disk:
         """Return once what was written to an already zeroed part of the file is on the disk; raises OSError."""
         os.fdatasync(fd)
 
-    def zero(self, fd, start, end):
-        """Write zeros to [start, end) and sync: later writes there need no space and no metadata."""
+    def zero(self, fd, start, end, pause=None):
+        """Write zeros to [start, end) and sync: later writes there need no space and no metadata.
+
+        `pause()` is called after each ZERO_BYTES; where it returns True, these are synced before the next ones, so that
+        others have their turn at the disk.
+        """
         zeros = bytes(ZERO_BYTES)
         while start < end:
             size = min(ZERO_BYTES, end - start)
             self.write(fd, zeros[:size], start)
             start += size
+            if pause is not None and pause():
+                os.fdatasync(fd)
         os.fsync(fd)
 
-    def allocate(self, fd, start, end):
+    def allocate(self, fd, start, end, pause=None):
         """Reserve the space of [start, end), which reads as zeros, and sync: later writes there need no space."""
         os.posix_fallocate(fd, start, end - start)
         os.fsync(fd)

@@ -15,6 +15,7 @@ from protocol.records import SEGMENT_HEADER_BYTES, TORN, SegmentHeader, pack_rec
 
 SEGMENT_BYTES = 64 << 20
 ROOM_BYTES_MIN = 8 << 20  # below this, and without a next segment, no command is taken (a quarter of small segments)
+ZEROING_PAUSE_SECONDS = 0.02  # between pieces of disk.ZERO_BYTES, until half of the current segment is full
 LOCK_NAME = "lock"
 SPARE_NAME = "next.spare"
 INDEX_STEP_BYTES = 1 << 20  # journal between two entries of the index
@@ -59,11 +60,13 @@ class Journal:
         self._spare_fd = -1
         self._spare_error = None
         self._thread = None
+        self._hurry = threading.Event()  # set: the next segment will soon be needed
         if os.path.exists(self._spare):
             disk.remove(self._spare)
         if end.path and end.rules_version == rules_version:
             self._continue(end)
         else:
+            self._hurry.set()
             self._prepare_spare(self.segment_bytes)
             self._raise_spare_error()
             self._start_segment()
@@ -96,6 +99,8 @@ class Journal:
         for piece in pieces(parts):
             self.disk.write(self._fd, piece, self.position)
             self.position += len(piece)
+        if self.position > self.size // 2:
+            self._hurry.set()
         self.chain = chain
         self.next_seq = record.next_seq
         self.next_event_seq = record.next_event_seq
@@ -111,17 +116,15 @@ class Journal:
         """False where the disk is full: no more commands may be taken. Tries again to get space."""
         if self.size - self.position >= self.room_bytes_min:
             return True
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join()
+        self._wait_for_spare()
         if self._spare_fd < 0:
             self._prepare_soon()
-            self._thread.join()
+            self._wait_for_spare()
         return self._spare_fd >= 0
 
     def close(self):
         """Sync and let go of the files; the lock is the caller's."""
-        if self._thread is not None:
-            self._thread.join()
+        self._wait_for_spare()
         self.sync()
         self.disk.close(self._fd)
         if self._spare_fd >= 0:
@@ -148,11 +151,11 @@ class Journal:
     def _rotate(self, record_bytes):
         """Start the next segment; one of its own size where the record is larger than a segment."""
         self.sync()
-        if self._thread is not None:
-            self._thread.join()
+        self._wait_for_spare()
         needed = SEGMENT_HEADER_BYTES + record_bytes
         if self._spare_fd < 0 or needed > self.segment_bytes:
             self._discard_spare()
+            self._hurry.set()
             self._prepare_spare(max(needed, self.segment_bytes))
             self._raise_spare_error()
         with self._lock:
@@ -172,7 +175,13 @@ class Journal:
         self.size = self._spare_size
         self.segments_made += 1
 
+    def _wait_for_spare(self):
+        if self._thread is not None:
+            self._hurry.set()
+            self._thread.join()
+
     def _prepare_soon(self):
+        self._hurry.clear()
         self._thread = threading.Thread(target=self._prepare_spare, args=(self.segment_bytes,), daemon=True)
         self._thread.start()
 
@@ -180,7 +189,7 @@ class Journal:
         fd = -1
         try:
             fd = self.disk.open(self._spare)
-            self._reserve(fd, 0, size)
+            self._reserve(fd, 0, size, self._give_way)
         except OSError as error:
             self._spare_error = error
             if fd >= 0:
@@ -190,6 +199,10 @@ class Journal:
         self._spare_error = None
         self._spare_size = size
         self._spare_fd = fd
+
+    def _give_way(self):
+        """Between two pieces of zeros: the disk is for the journal, while the spare is in no hurry. -> False in one."""
+        return not self._hurry.wait(ZEROING_PAUSE_SECONDS)
 
     def _discard_spare(self):
         if self._spare_fd >= 0:

@@ -3,7 +3,7 @@
 import attrs
 
 from engine.exchange import RULES_VERSION, Exchange
-from engine.sequencer import Sequencer
+from engine.sequencer import Divergence, Sequencer
 from engine.snapshots import newest_snapshot
 from protocol.errors import JournalCorrupt
 from protocol.journal import End, JournalReader
@@ -36,7 +36,12 @@ def recover(directory, now_ns, order_slots, progress=None):
     for path, offset, record in reader:
         if record.first_seq <= snapshot_seq:
             raise JournalCorrupt(path, offset, "the snapshot at command %d ends inside this record" % snapshot_seq)
-        sequencer.replay(record)
+        try:
+            sequencer.replay(record)
+        except Divergence:
+            raise
+        except Exception as error:
+            raise JournalCorrupt(path, offset, "this record cannot be replayed: %r" % error) from error
         if progress is not None:
             progress(sequencer.exchange.seq - snapshot_seq)
     end = reader.end

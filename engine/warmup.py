@@ -46,10 +46,10 @@ class NoDisk:
     def sync(self, fd):
         pass
 
-    def zero(self, fd, start, end):
+    def zero(self, fd, start, end, pause=None):
         pass
 
-    def allocate(self, fd, start, end):
+    def allocate(self, fd, start, end, pause=None):
         pass
 
     def rename(self, source, target):

@@ -109,7 +109,13 @@ def _arguments():
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--directory", default=".", help="on the disk to measure (default: here)")
     parser.add_argument("--quick", action="store_true", help="a trial run of a minute or two; writes nothing")
-    return parser.parse_args()
+    given = parser.parse_args()
+    # absolute, as processes are started from elsewhere; not resolved, as a venv's python is a link
+    given.pypy = os.path.abspath(given.pypy)
+    given.cpython = os.path.abspath(given.cpython) if given.cpython else None
+    if given.core == "cpython" and not given.cpython:
+        parser.error("--core cpython needs --cpython PATH")
+    return given
 
 
 if __name__ == "__main__":

@@ -156,7 +156,7 @@ class RecordCursor:
     for the core, which wrote it. Holds one record in memory; close() it."""
 
     def __init__(self, path, offset=SEGMENT_HEADER_BYTES):
-        self._file = open(path, "rb")
+        self._file = open(path, "rb", buffering=0)  # a buffer would keep the zeros that stood where a record is now
         self._offset = offset
         header = read_header(path)
         self._next_seq = header.first_seq
@@ -181,7 +181,7 @@ class RecordCursor:
             if following == self._file.name:
                 return None
             try:
-                file = open(following, "rb")
+                file = open(following, "rb", buffering=0)
             except FileNotFoundError:
                 return None
             self.close()

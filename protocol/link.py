@@ -40,9 +40,13 @@ class Link(asyncio.Protocol):
         self._retry_seconds = RETRY_SECONDS_MIN
 
     def start(self):
-        self._loop = asyncio.get_running_loop()
-        self._live = asyncio.Event()
-        self._task = self._loop.create_task(self._keep_connected())
+        """Idempotent."""
+        if self._task is None:
+            self._loop = asyncio.get_running_loop()
+            self._live = asyncio.Event()
+            if self.end is not None:
+                self._live.set()
+            self._task = self._loop.create_task(self._keep_connected())
 
     async def live(self):
         """Wait until requests flow. Raises ConnectionClosed where they never will."""
@@ -60,12 +64,12 @@ class Link(asyncio.Protocol):
 
     async def close(self):
         """Log out and wait for the socket to go. Idempotent."""
-        if self._task is None:
-            return
         if self.end is None and self._connection.is_logged_in:
             self.send(Logout())
             await asyncio.wait([self._gone], timeout=CLOSE_SECONDS)
         self._finish(ConnectionClosed(Code.LOGOUT, "closed by this client"))
+        if self._task is None:
+            return
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
@@ -133,7 +137,8 @@ class Link(asyncio.Protocol):
     def _finish(self, end):
         if self.end is None:
             self.end = end
-            self._live.set()
+            if self._live is not None:
+                self._live.set()
             self._on_end(end)
 
     def _flush(self):

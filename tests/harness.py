@@ -161,7 +161,7 @@ class FaultyDisk(Disk):
         self._meet("sync", fd)
         self._real.sync(fd)
 
-    def zero(self, fd, start, end):
+    def zero(self, fd, start, end, pause=None):
         self._meet("zero", fd)
         self._real.zero(fd, start, end)
 

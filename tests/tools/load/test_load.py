@@ -68,6 +68,7 @@ def test_open_loop_measures_every_request(core):
     figures, made = run_open([line], 5000, warm_up_seconds=0)
     assert line.answered == COUNT
     assert figures["latency_us"]["count"] == made.get_total_count() == COUNT
+    assert made.get_min_value() > 1000  # ns: every one has been measured
 
 
 def test_one_at_a_time(core):
