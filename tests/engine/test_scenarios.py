@@ -5,40 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from engine.exchange import Exchange
 from tests.model import Model
 from tests.scenario import Scenario, ScenarioError
+from tests.venues import FastVenue, ModelVenue
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
 CONVENTIONS = Path(__file__).resolve().parents[2] / "docs" / "conventions.md"
 PATHS = sorted(SCENARIOS.glob("*.txt"))
 
 
-class CheckedExchange(Exchange):
-    def apply(self, seq, now_ns, command):
-        events = super().apply(seq, now_ns, command)
-        self.check()
-        return events
-
-    def queue(self, instrument, side):
-        orders = self.orders
-        slots = self.books[instrument].side(side).slots()
-        return [(orders.order_id[slot], orders.price[slot], orders.open_quantity[slot]) for slot in slots]
-
-
-class ModelWithQueue(Model):
-    def open_queue(self, instrument, side):
-        return [(order.order_id, order.price, order.open_quantity) for order in self.queue(instrument, side)]
-
-
 def on_exchange(monkeypatch):
-    exchange = CheckedExchange(order_slots=4)
-    return Scenario(exchange, exchange.queue, lambda slots: monkeypatch.setattr("engine.orders.SLOTS_MAX", slots))
-
-
-def on_model():
-    model = ModelWithQueue()
-    return Scenario(model, model.open_queue, lambda slots: setattr(model.ids, "slots_max", slots))
+    return Scenario(FastVenue(monkeypatch))
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -54,7 +31,7 @@ def test_the_exchange_gives_what_the_scenario_says(path, monkeypatch, pytestconf
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_the_model_gives_what_the_scenario_says(path):
     text = path.read_text()
-    assert on_model().run(text) == text
+    assert Scenario(ModelVenue(Model())).run(text) == text
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
