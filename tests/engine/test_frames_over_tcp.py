@@ -26,13 +26,15 @@ from protocol.messages import (
     CancelOrder,
     CancelReason,
     Code,
+    Command,
     CommandRejected,
-    DefineInstrument,
     Heartbeat,
     InstrumentDefined,
     Logout,
     OrderAccepted,
     PlaceOrder,
+    QueryAccount,
+    QueryBalances,
     QueryDepth,
     QueryInstruments,
     QueryOpenOrders,
@@ -40,16 +42,16 @@ from protocol.messages import (
     QueryStatistics,
     Refused,
     SessionClosed,
-    SetInstrumentState,
     Subscribe,
+    Tick,
     Unsubscribe,
     wire_fields,
 )
 from tests.harness import Venue, buy, eventually, instrument, peer, sell, serving
 
 COMMANDS = (PlaceOrder, CancelOrder, AmendOrder, CancelAll)
-TRUSTED_COMMANDS = COMMANDS + (DefineInstrument, SetInstrumentState)
-QUERIES = (QueryOrder, QueryOpenOrders, QueryDepth, QueryInstruments)
+TRUSTED_COMMANDS = tuple(cls for cls in MESSAGES.values() if issubclass(cls, Command) and cls is not Tick)
+QUERIES = (QueryOrder, QueryOpenOrders, QueryDepth, QueryInstruments, QueryBalances, QueryAccount)
 SESSION = (Heartbeat, Logout, Subscribe, Unsubscribe)
 DEFAULTS = {U8: 1, U32: 1, I64: 1, TEXT: "a", BYTES: b"a", ROWS: []}
 
@@ -290,7 +292,7 @@ async def test_requests_that_come_byte_by_byte_are_requests(venue):
 
 
 def test_frames_of_the_shortest_encoding_are_what_fixed_ones_are():
-    values = [PlaceOrder.TYPE, 1, 0, 1, 1, 1, 1, 0, 5000, 10, "a"]
+    values = [PlaceOrder.TYPE, 1, 0, 1, 1, 1, 1, 0, 5000, 10, 1, 0, 0, 0, 0, "a"]
     short = codec.decode(msgpack.packb(values))
     assert short == codec.decode(codec.encode(short)[4:])
 

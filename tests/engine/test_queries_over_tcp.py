@@ -47,11 +47,11 @@ async def test_any_number_of_instruments_can_be_asked_for(venue):
 async def test_any_number_of_open_orders_can_be_asked_for(venue):
     async with serving(venue) as core, peer(core.trusted_port, venue.trusted) as operator:
         await operator.ask(instrument(2**32 - 1), InstrumentDefined)
-        name = "n" * CLIENT_ORDER_ID_MAX
         async with client(core.port, venue.traders[0]) as trader, peer(core.port, venue.traders[1]) as other:
             count = 1_000
-            fields = {"instrument": 2**32 - 1, "client_order_id": name}
-            operator.send(*[sell(10**15 - 1, 4_000, account=1, **fields) for _ in range(count)])
+            names = [str(number).ljust(CLIENT_ORDER_ID_MAX, "n") for number in range(count)]
+            fields = {"instrument": 2**32 - 1}
+            operator.send(*[sell(10**15 - 1, 4_000, account=1, client_order_id=name, **fields) for name in names])
             accepted = [m for m in await operator.until(OrderAccepted, count) if type(m) is OrderAccepted]
             await other.ask(sell(1, 1, **fields), OrderAccepted)
             orders = await trader.open_orders()

@@ -56,10 +56,10 @@ class Writer:
 
 @pytest.fixture
 def journal(tmp_path):
-    """A directory with a small journal of three segments and more: definitions and 60 orders, each a record."""
+    """A directory with a small journal of three segments and more: definitions and 21 orders, each a record."""
     directory = str(tmp_path / "journal")
     os.makedirs(directory)
-    write(directory, orders(10))
+    write(directory, orders(11)[:21])
     assert len(segment_paths(directory)) >= 3
     return directory
 
@@ -340,7 +340,7 @@ def test_random_flows_are_recovered_to_the_same_state_in_any_cutting_into_record
         os.makedirs(directory)
         writer = Writer(directory, segment_bytes=4096)
         writer.flush(definitions())
-        commands = [next_command(chance, [(1, 1)], [(1, 1)]) for _ in range(300)]
+        commands = [next_command(chance, clock(), [(1, 1)], [(1, 1)]) for _ in range(300)]
         commands = [command for command in commands if encodes(command)]
         while commands:
             size = sizes[len(commands) % len(sizes)]

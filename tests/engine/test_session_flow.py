@@ -9,6 +9,7 @@ import pytest
 import engine.server
 import engine.session
 from protocol.messages import (
+    ORDER_COLUMNS,
     AllCancelled,
     CancelOrder,
     CancelReason,
@@ -77,7 +78,9 @@ async def test_however_the_connection_ends_cancel_on_disconnect_cancels_all_of_t
             cancelled = [event for event in events if type(event) is OrderCancelled]
             assert [event.price for event in cancelled] == [100, 101]
             assert {event.reason for event in cancelled} == {CancelReason.DISCONNECT}
-            assert [row[5] for row in (await other.ask(QueryOpenOrders(0), Orders)).orders] == [300]
+            assert [
+                row[ORDER_COLUMNS.index("price")] for row in (await other.ask(QueryOpenOrders(0), Orders)).orders
+            ] == [300]
 
 
 async def test_orders_stay_without_cancel_on_disconnect_when_superseded_and_at_a_shutdown(venue):
