@@ -23,7 +23,7 @@ instrument, the first where none is named; ASSET: a symbol; numbers are whole un
     define SYMBOL [of BASE for QUOTE]            the first is instrument 1; without assets it trades without funds
     state SYMBOL open|halted|post_only|cancel_only
     limit SYMBOL ...                             fields quantity_min, quantity_max, notional_min, band_bps
-    fees SYMBOL MAKER TAKER [tier TIER]          in 1/1,000,000
+    rates SYMBOL MAKER TAKER [tier TIER]         of fees, in 1/1,000,000
     cancel_instrument SYMBOL [buy|sell]
     open USER                                    a name of ACCOUNTS gets its number, else the next that is free
     deposit ACCOUNT AMOUNT ASSET [by REFERENCE]
@@ -48,7 +48,7 @@ the first, the last and a checksum of all are shown. `repeat N`: it is given N t
 `100+#` and `100-#`. To add a command, add a function `on_...`.
 
 In the events a field that is 0 or empty, or says cancel_taker, is left out, numbers with a name are shown as that name,
-the seventh order of all is #7 where it has none, and the fields of the envelope (sequence, time, key, request) are not
+the seventh order of all is #7 where it has none, an opened account is told as a number, and the fields of the envelope (sequence, time, key, request) are not
 the exchange's to fill.
 """
 
@@ -321,7 +321,7 @@ class Scenario:
     def on_limit(self, words):
         return SetInstrumentLimits(0, self.instruments[words.take()], 0, 0, 0, 0, 0)
 
-    def on_fees(self, words):
+    def on_rates(self, words):
         tier = int(words.after("tier", 0))
         return SetFees(0, self.instruments[words.take()], tier, int(words.take()), int(words.take()), 0)
 
@@ -385,7 +385,9 @@ class Scenario:
         for field in attrs.fields(type(event)):
             if not field.kw_only:  # the envelope
                 value = getattr(event, field.name)
-                if field.name == "account" or value and value != LEFT_OUT.get(field.name):
+                if field.name == "account" and parts == ["AccountOpened"]:
+                    parts.append(str(value))
+                elif field.name == "account" or value and value != LEFT_OUT.get(field.name):
                     parts.append(self.shown_field(field.name, value))
         return " ".join(parts)
 
