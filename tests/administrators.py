@@ -19,6 +19,7 @@ from protocol.messages import (
 
 ACCOUNTS = (1, 2, 3)
 TAKER_PPM = (0, 1, 1, 333, 1_000, 2_500, 100_000)
+USERS = ("user-1", "user-2", "user-3", "user-4", "user-5", "x" * 64, "x" * 65, "a b", "")
 MAKER_PPM = (-2_000, -333, -1, 0, 1, 777, 100_000)
 
 
@@ -27,19 +28,23 @@ def next_command(random):
 
 
 def set_state(random):
-    states = (InstrumentState.OPEN,) * 7
+    states = (InstrumentState.OPEN,) * 17
     states += (InstrumentState.HALTED, InstrumentState.POST_ONLY, InstrumentState.CANCEL_ONLY)
     return SetInstrumentState(0, random.randint(1, 4), random.choice(states), 9, "because")
 
 
 def set_instrument_limits(random):
+    """Most of them lift all limits."""
+    instrument = random.randint(1, 4)
+    if random.randint(0, 2):
+        return SetInstrumentLimits(0, instrument, 0, 0, 0, 0, 9)
     quantity_min = random.choice((0, 0, 2, 20))
     return SetInstrumentLimits(
         0,
-        random.randint(1, 4),
+        instrument,
         quantity_min,
         random.choice((0, 0, 10, 100)),
-        random.choice((0, 0, 150, 1_000)),
+        random.choice((0, 400, 1_000)),
         random.choice((0, 0, 200, 500)),
         9,
         "tight",
@@ -57,14 +62,14 @@ def set_tier(random):
 
 
 def set_account_limits(random):
-    """Half of them lift all limits."""
-    if random.randint(0, 1):
+    """Most of them lift all limits."""
+    if random.randint(0, 2):
         return SetAccountLimits(random.choice(ACCOUNTS), 2, 0, 0, 0, 0, 9)
     return SetAccountLimits(
         random.choice(ACCOUNTS),
         random.choice((1, 2, 2, 2)),
-        random.choice((0, 500, 100_000)),
-        random.choice((0, 5_000, 500_000)),
+        random.choice((0, 5_000, 100_000)),
+        random.choice((0, 50_000, 500_000)),
         random.choice((0, 500, 50_000)),
         random.choice((0, 0, 3, 10)),
         9,
@@ -72,14 +77,14 @@ def set_account_limits(random):
 
 
 def block(random):
-    return BlockAccount(random.choice(ACCOUNTS), random.choice((0, 0, 0, 1)), 9, "switch")
+    return BlockAccount(random.choice(ACCOUNTS), random.choice((0,) * 9 + (1,)), 9, "switch")
 
 
 def deposit(random):
     """Few references, so that some come again, with the same amount and with another."""
     asset = random.choice((1, 2))
-    amount = random.choice((1, 2_000 * asset**6))
-    return Deposit(random.choice(ACCOUNTS), asset, amount, 9, "in-%d" % random.randint(1, 200))
+    amount = random.choice((1, 2_000))
+    return Deposit(random.choice(ACCOUNTS), asset, amount, 9, "in-%d" % random.randint(1, 300))
 
 
 def withdraw(random):
@@ -105,11 +110,12 @@ def define_asset(random):
 
 
 def open_account(random):
-    return OpenAccount(random.choice((0, 0, 1, 3, 5, 6, 7)), 9, "user-%d" % random.randint(1, 9))
+    return OpenAccount(random.choice((0, 0, 1, 3, 5, 6, 7)), 9, random.choice(USERS))
 
 
 KINDS = (
-    *(set_fees, set_tier, set_account_limits, set_instrument_limits, set_state) * 3,
+    *(set_fees, set_tier, set_account_limits, set_instrument_limits) * 3,
     *(block, deposit, deposit, withdraw) * 3,
+    *(set_state,) * 8,
     *(cancel_instrument, define_instrument, define_asset, open_account),
 )

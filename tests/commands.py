@@ -1,5 +1,5 @@
 """Commands as a hostile and lucky crowd would send them: few prices, so that much matches and stop orders cascade;
-little money, so that it runs out; an eighth of the commands spoilt.
+little money, so that it runs out; some of the commands spoilt.
 
 `random` is anything with the methods of random.Random: a seeded one for long runs, hypothesis's for runs that shrink.
 The commands of administrators are drawn in tests/administrators.py.
@@ -34,8 +34,8 @@ ACCOUNTS = (1, 1, 1, 2, 2, 2, 3, 4)  # 4 is not opened: it trades where no funds
 INSTRUMENTS = (
     (1, 1, 1, 300, 2, 0, 0, 0),
     (2, 5, 10, 10_000, 1, 1, 1, 2),
-    (3, 1, 1, 0, 2, 0, 0, 0),
-    (4, 1, 1, 500, 2, 2, 1, 2),
+    (3, 1, 1, 200, 2, 0, 0, 0),
+    (4, 1, 1, 0, 2, 2, 1, 2),
 )
 PRICE_MIDDLE = 100
 UNITS_MAX = 10**15
@@ -43,8 +43,8 @@ SECOND_NS = 10**9
 TEXTS = ("", "a", "x" * 32, "x" * 33, "x" * 36, "x" * 37, "x" * 65, "a b", "\x00", "é", "~!")
 
 
-def definitions():
-    """-> the commands a venue starts with: assets, instruments, accounts 1 to 3 and a little money for each."""
+def definitions(money):
+    """-> the commands a venue starts with: assets, instruments, accounts 1 to 3 and `money` for each of them."""
     found = [DefineAsset(0, 1, 3, 0, "BASE"), DefineAsset(0, 2, 4, 0, "QUOTE")]
     for number, tick, lot, collar_bps, price_scale, quantity_scale, base, quote in INSTRUMENTS:
         symbol = "SYMBOL-%d" % number
@@ -55,19 +55,21 @@ def definitions():
         )
     for account in (1, 2, 3):
         found.append(OpenAccount(account, 0, "user-%d" % account))
-        found.append(Deposit(account, 1, 20_000, 0, "base-%d" % account))
-        found.append(Deposit(account, 2, 3_000_000 // account, 0, "quote-%d" % account))
+        found.append(Deposit(account, 1, 100_000, 0, "base-%d" % account))
+        found.append(Deposit(account, 2, money, 0, "quote-%d" % account))
     return found
 
 
 def next_command(random, now_ns, open_orders, ended_orders):
     """-> one command. What orders it may name: two lists of (account, order id)."""
-    if random.randint(0, 9) == 0:
+    if random.randint(0, 14) == 0:
         command = administrators.next_command(random)
+        one_in = 4
     else:
+        one_in = 12
         orders = ended_orders[-20:] if random.randint(0, 9) == 0 else open_orders
         command = random.choice(KINDS)(random, now_ns, orders or [(1, 1 << 22 | 1)])
-    if random.randint(0, 7) == 0:
+    if random.randint(1, one_in) == 1:
         spoil(random, command)
     return command
 
@@ -79,7 +81,7 @@ def place(random, now_ns, orders):
         (OrderType.LIMIT,) * 6 + (OrderType.MARKET,) + (OrderType.STOP,) * 2 + (OrderType.STOP_LIMIT,) * 2
     )
     outwards = -1 if side == Side.BUY else 1  # more that rests than that matches, so that books grow deep
-    price = PRICE_MIDDLE + tick * (random.randint(-5, 5) + 3 * outwards)
+    price = PRICE_MIDDLE + tick * (random.randint(-5, 5) + outwards)
     command = PlaceOrder(
         account=random.choice(ACCOUNTS),
         instrument=instrument,
@@ -91,7 +93,7 @@ def place(random, now_ns, orders):
         quantity=lot * random.randint(1, 12),
         self_trade_prevention=random.randint(SelfTradePrevention.CANCEL_TAKER, SelfTradePrevention.NONE),
         second_factor=random.randint(0, 1),
-        client_order_id=random.choice(("", "", "mine", "yours", "id-%d" % random.randint(1, 30))),
+        client_order_id=random.choice(("",) * 8 + ("mine",) + ("id-%d" % random.randint(1, 500),) * 4),
     )
     if order_type in (OrderType.MARKET, OrderType.STOP):
         command.price = 0
@@ -103,13 +105,15 @@ def place(random, now_ns, orders):
     if order_type == OrderType.STOP:
         command.time_in_force = random.choice((TimeInForce.GTC, TimeInForce.GTC, TimeInForce.GTD))
     if order_type in (OrderType.STOP, OrderType.STOP_LIMIT):
-        command.stop_price = PRICE_MIDDLE - outwards * tick * random.randint(-1, 6)
+        command.stop_price = PRICE_MIDDLE - outwards * tick * random.randint(0, 7)
     if order_type == OrderType.STOP_LIMIT and random.randint(0, 2):
         command.price = command.stop_price - outwards * tick * random.randint(0, 3)
     if command.time_in_force == TimeInForce.GTD:
         command.expire_time_ns = now_ns + SECOND_NS * random.randint(0, 60_000)
     if order_type == OrderType.LIMIT and random.randint(0, 7) == 0:
         command.post_only = 1
+    if random.randint(0, 49) == 0:
+        command.time_in_force = random.randint(TimeInForce.GTC, TimeInForce.GTD)
     if random.randint(0, 99) == 0:
         command.quantity = random.choice((4_610, 4_620))  # on either side of the largest notional
         command.price = UNITS_MAX
@@ -138,7 +142,7 @@ def amend(random, now_ns, orders):
 
 
 def cancel_all(random, now_ns, orders):
-    reason = random.choice((CancelReason.USER_ALL, CancelReason.DISCONNECT))
+    reason = random.choice((CancelReason.USER_ALL,) * 3 + (CancelReason.DISCONNECT,) * 3 + (CancelReason.USER,))
     return CancelAll(random.choice(ACCOUNTS), random.randint(0, 4), random.randint(0, 2), reason)
 
 
@@ -146,7 +150,7 @@ def tick(random, now_ns, orders):
     return Tick(0)
 
 
-KINDS = (place,) * 66 + (cancel,) * 9 + (amend,) * 20 + (tick,) * 3 + (cancel_all,)
+KINDS = (place,) * 74 + (cancel,) * 6 + (amend,) * 15 + (tick,) * 3 + (cancel_all,)
 
 
 def spoil(random, command):

@@ -7,7 +7,7 @@ import pytest
 from engine.book import NO_LEVEL, Book
 from engine.instruments import Instrument
 from engine.orders import Orders
-from protocol.messages import Side
+from protocol.messages import OrderType, PlaceOrder, Side, TimeInForce
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def book(orders):
 
 def add(book, orders, side, price, quantity):
     """-> slot of a new order, placed in the book."""
-    slot = orders.add(orders.new_id(), 1, 1, side, 0, price, quantity, quantity, "")
+    slot = orders.add(PlaceOrder(1, 1, side, OrderType.LIMIT, TimeInForce.GTC, 0, price, quantity), quantity)
     book.side(side).add(slot)
     book.check()
     return slot
@@ -106,17 +106,34 @@ def test_an_order_of_the_other_side_crosses_from_the_best_price_on(book, orders,
     assert not half.crosses(resting)
 
 
-@pytest.mark.parametrize("side, sign", [(Side.SELL, 1), (Side.BUY, -1)])
-def test_what_can_be_filled_at_a_limit(book, orders, side, sign):
-    half = book.side(side)
-    assert not half.can_fill(100, 1)
-    for step, quantity in ((0, 5), (1, 3), (1, 4), (2, 10)):
-        add(book, orders, side, 100 + sign * step, quantity)
-    fillable = [5, 12, 22]
-    for step, quantity in enumerate(fillable):
-        assert half.can_fill(100 + sign * step, quantity)
-        assert not half.can_fill(100 + sign * step, quantity + 1)
-    assert not half.can_fill(100 - sign, 1)
+def add_stop(book, orders, side, stop_price):
+    command = PlaceOrder(1, 1, side, OrderType.STOP, TimeInForce.GTC, 0, 0, 5, stop_price=stop_price)
+    slot = orders.add(command, 5)
+    book.stops(side).add(slot)
+    book.check()
+    return slot
+
+
+@pytest.mark.parametrize("side, prices", [(Side.BUY, [100, 101, 102]), (Side.SELL, [102, 101, 100])])
+def test_stop_orders_stand_in_the_order_in_which_trades_elect_them(book, orders, side, prices):
+    slots = {price: [add_stop(book, orders, side, price) for _ in range(2)] for price in (101, 100, 102)}
+    assert book.stops(side).slots() == [slot for price in prices for slot in slots[price]]
+    assert sorted(book.slots()) == sorted(slot for pair in slots.values() for slot in pair)
+
+
+@pytest.mark.parametrize("side, reached, beyond", [(Side.BUY, (100, 99), 101), (Side.SELL, (100, 101), 99)])
+def test_a_stop_price_is_reached_by_the_last_trade(book, side, reached, beyond):
+    assert not any(book.would_trigger(side, price) for price in (*reached, beyond))
+    book.last_price = 100
+    assert all(book.would_trigger(side, price) for price in reached)
+    assert not book.would_trigger(side, beyond)
+
+
+def test_check_sees_a_stop_order_that_was_not_elected(book, orders):
+    add_stop(book, orders, Side.BUY, 100)
+    book.last_price = 100
+    with pytest.raises(AssertionError, match="not elected"):
+        book.check()
 
 
 def test_check_sees_a_total_that_is_wrong(book, orders):
@@ -142,7 +159,7 @@ def test_a_crowd_coming_and_going_leaves_what_sorting_says(book, orders):
             orders.remove(slot)
         else:
             price = randomness.randint(90, 110)
-            slot = orders.add(orders.new_id(), 1, 1, Side.SELL, 0, price, 1, 1, "")
+            slot = orders.add(PlaceOrder(1, 1, Side.SELL, OrderType.LIMIT, TimeInForce.GTC, 0, price, 1), 1)
             book.asks.add(slot)
             present.append((price, slot))
         book.check()

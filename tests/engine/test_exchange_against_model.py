@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from engine import snapshot
 from engine.exchange import Exchange
-from protocol.messages import CODES, Code, CommandRejected, OrderAccepted, OrderDuplicate, Side
+from protocol.messages import (
+    CANCEL_REASONS,
+    CODES,
+    Code,
+    CommandRejected,
+    Event,
+    OrderAccepted,
+    OrderCancelled,
+    OrderDuplicate,
+    PlaceOrder,
+    Side,
+)
 from tests.commands import definitions, next_command
 from tests.model import Model
 
@@ -24,14 +35,17 @@ STEP_NS = 10**12  # a UTC day is 86 commands and a bit
 class Pair:
     """An exchange and a model given the same commands, compared after each."""
 
-    def __init__(self, slots_max=2**22 - 1):
+    def __init__(self, slots_max=2**22 - 1, money=3_000_000, instrument=0):
+        """`instrument`: where all orders go; 0: wherever they like."""
         self.exchange = Exchange(order_slots=1)  # every growth of the lists is met early
         self.model = Model(slots_max)
+        self.instrument = instrument
         self.seq = 0
         self.order_ids = []  # (account, order id) of all orders there ever were
         self.codes = []  # of all rejects
         self.seen = []  # classes of all events
-        for command in definitions():
+        self.reasons = []  # of all cancels
+        for command in definitions(money):
             self.apply(command)
 
     @property
@@ -54,12 +68,17 @@ class Pair:
                 self.codes.append(event.code)
             if isinstance(event, (CommandRejected, OrderDuplicate)):
                 assert len(events) == 1 and snapshot.state_hash(self.exchange) == before
+            if isinstance(event, OrderCancelled):
+                self.reasons.append(event.reason)
             if isinstance(event, OrderAccepted):
                 self.order_ids.append((event.account, event.order_id))
 
     def apply_any(self, random):
         open_orders = [(order.account, order.order_id) for order in self.model.orders]
-        self.apply(next_command(random, self.now_ns, open_orders, self.order_ids))
+        command = next_command(random, self.now_ns, open_orders, self.order_ids)
+        if self.instrument and isinstance(command, PlaceOrder):
+            command.instrument = self.instrument
+        self.apply(command)
 
     def restart(self):
         """Go on with what a snapshot holds: the way through bytes, and back."""
@@ -131,24 +150,33 @@ def balances_of_model(model):
 def test_a_long_run_gives_the_events_books_and_balances_of_the_model_across_restarts(seed):
     randomness = random.Random(seed)
     pair = Pair()
-    for count in range(2_000):
+    for count in range(1_500):
         pair.apply_any(randomness)
         if count % 97 == 0:
             pair.restart()
 
 
-#: What the crowd does not come to: 4,612 of the largest orders, see test_exchange_instruments.py.
-NOT_REACHED = [Code.BOOK_FULL]
-
-
-def test_a_run_in_a_venue_that_is_mostly_full_gives_the_events_books_and_balances_of_the_model(monkeypatch):
-    monkeypatch.setattr("engine.orders.SLOTS_MAX", 20)
-    randomness = random.Random(5)
-    pair = Pair(slots_max=20)
-    for _ in range(5_000):
+def test_a_poor_crowd_in_one_market_gives_the_same_and_runs_out_of_money():
+    randomness = random.Random(1)
+    pair = Pair(money=3_000, instrument=4)
+    for _ in range(2_000):
         pair.apply_any(randomness)
-    of_the_exchange = [code for code in CODES if code < Code.UNKNOWN_MESSAGE_TYPE]
-    assert [CODES[code] for code in of_the_exchange if code not in pair.codes] == [CODES[code] for code in NOT_REACHED]
+    assert Code.INSUFFICIENT_FUNDS in pair.codes
+
+
+def test_a_venue_that_is_mostly_full_gives_the_same_and_everything_that_can_happen_happens(monkeypatch):
+    monkeypatch.setattr("engine.orders.SLOTS_MAX", 25)
+    randomness = random.Random(2)
+    pair = Pair(slots_max=25)
+    for _ in range(10_000):
+        pair.apply_any(randomness)
+    codes = [code for code in CODES if code < Code.UNKNOWN_MESSAGE_TYPE]
+    # A full book takes 4,612 of the largest orders: test_exchange_instruments.py.
+    assert [CODES[code] for code in codes if code not in pair.codes] == ["book_full"]
+    assert [event for event in Event.__subclasses__() if event not in pair.seen] == []
+    assert [word for reason, word in CANCEL_REASONS.items() if reason not in pair.reasons] == [
+        "insufficient_funds"
+    ]  # test_stops.py
 
 
 @given(st.randoms(note_method_calls=False), st.integers(1, 60))

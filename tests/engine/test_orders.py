@@ -5,14 +5,17 @@ import random
 import pytest
 
 from engine.orders import NIL, SLOT_BITS, SLOT_MASK, Orders
+from protocol.messages import OrderType, PlaceOrder, Side, TimeInForce
 
 
 def add(orders, account=1, quantity=5, client_order_id=""):
     """-> id of a new open order."""
-    order_id = orders.new_id()
-    orders.add(order_id, account, 1, 1, 0, 100, quantity, quantity, client_order_id)
+    command = PlaceOrder(
+        account, 1, Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 0, 100, quantity, client_order_id=client_order_id
+    )
+    slot = orders.add(command, quantity)
     orders.check()
-    return order_id
+    return orders.order_id[slot]
 
 
 def end(orders, order_id):
@@ -31,15 +34,6 @@ def test_the_slot_given_back_last_is_used_first_and_the_count_goes_on():
     end(orders, ids[0])
     end(orders, ids[2])
     assert [add(orders) for _ in range(3)] == [4 << SLOT_BITS | 3, 5 << SLOT_BITS | 1, 6 << SLOT_BITS | 4]
-
-
-def test_an_id_that_never_became_an_order_gives_its_slot_back():
-    orders = Orders(4)
-    taken = orders.new_id()
-    assert orders.find(taken) == NIL
-    orders.give_back(taken)
-    orders.check()
-    assert add(orders) == 2 << SLOT_BITS | 1
 
 
 def test_ids_grow_with_time_whatever_slots_they_use():
@@ -98,6 +92,14 @@ def test_an_account_without_orders_leaves_nothing_behind():
     orders = Orders(4)
     end(orders, add(orders, account=7))
     assert orders.account_first == {} and orders.account_last == {}
+
+
+def test_whether_an_account_has_so_many_orders():
+    orders = Orders(4)
+    for account in (7, 8, 7):
+        add(orders, account)
+    assert [orders.has_open(7, count) for count in (1, 2, 3)] == [True, True, False]
+    assert not orders.has_open(9, 1)
 
 
 def test_the_lists_grow_and_keep_what_they_hold():

@@ -149,15 +149,20 @@ def faults_of_account(model, market, command, quantity, notional):
         return
     quote = market.definition.quote
     amount = notional * market.quote_multiplier
-    order_max, daily_max, second_factor_above = account.limits.get(quote, (0, 0, 0))
-    if order_max and amount > order_max:
-        yield Code.ORDER_NOTIONAL_LIMIT
-    if daily_max and model.traded.get((command.account, quote, model.day), 0) + amount > daily_max:
-        yield Code.DAILY_NOTIONAL_LIMIT
-    if second_factor_above and amount > second_factor_above and not command.second_factor:
-        yield Code.SECOND_FACTOR_REQUIRED
+    yield from faults_of_account_limits(model, command.account, quote, amount, amount, command.second_factor)
     if model.cost_of_placing(command, quantity, amount) > model.available(*model.reserves_in(command)):
         yield Code.INSUFFICIENT_FUNDS
+
+
+def faults_of_account_limits(model, account, quote, amount, left, second_factor):
+    """`amount` of the whole order, `left` of what it may still trade."""
+    order_max, daily_max, second_factor_above = model.accounts[account].limits.get(quote, (0, 0, 0))
+    if order_max and amount > order_max:
+        yield Code.ORDER_NOTIONAL_LIMIT
+    if daily_max and model.traded.get((account, quote, model.day), 0) + left > daily_max:
+        yield Code.DAILY_NOTIONAL_LIMIT
+    if second_factor_above and amount > second_factor_above and not second_factor:
+        yield Code.SECOND_FACTOR_REQUIRED
 
 
 def faults_of_amend(model, order, command, price, quantity, stop_price):
@@ -194,6 +199,10 @@ def faults_of_amend(model, order, command, price, quantity, stop_price):
         return
     added = quantity - order.quantity
     yield from faults_of_size(model, order.instrument, order.side, command.price, quantity, added, notional)
+    if market.is_funded and notional > (order.price if order.price else order.stop_price) * order.quantity:
+        amount = notional * market.quote_multiplier
+        left = amount // quantity * (order.open_quantity + added)
+        yield from faults_of_account_limits(model, order.account, market.definition.quote, amount, left, 0)
     after = copy.copy(order)
     after.price, after.quantity, after.stop_price = price, quantity, stop_price
     after.open_quantity += added
