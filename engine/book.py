@@ -122,17 +122,6 @@ class BookSide:
         """True where an order of the other side with this limit would match. O(1)."""
         return self.best != NO_LEVEL and self.key[self.best] <= price * self.sign
 
-    def can_fill(self, price, quantity):
-        """True where `quantity` is there at `price` or better. O(levels walked)."""
-        limit = price * self.sign
-        for key in self.keys:
-            if key > limit:
-                return False
-            quantity -= self.quantity[self.level_of[key]]
-            if quantity <= 0:
-                return True
-        return False
-
     def level_at(self, price):
         """-> (quantity, orders) at a price; (0, 0) where there is no level. O(1)."""
         level = self.level_of.get(price * self.sign, NO_LEVEL)

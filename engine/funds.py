@@ -22,7 +22,7 @@ def funding(trading, command, quantity, notional):
     if not instrument.base:
         return 0, None, 0
     notional *= instrument.quote_multiplier
-    code = _limits_problem(trading.ledger, account, instrument, notional, command.second_factor)
+    code = limits_problem(trading.ledger, account, instrument, notional, notional, command.second_factor)
     if code:
         return code, None, 0
     if command.side == Side.SELL:
@@ -37,14 +37,35 @@ def funding(trading, command, quantity, notional):
     return code, account, amount
 
 
-def _limits_problem(ledger, account, instrument, notional, second_factor):
+def amend_funding_problem(ledger, slot, instrument, price, quantity, stop_price):
+    """-> Code of why the account of the open order at `slot` may not bring it to these terms, or 0. Its own limits
+    count where the order grows: it was within them, or they were not there, when it was placed."""
+    if not instrument.base:
+        return 0
+    orders = ledger.orders
+    open_quantity = orders.open_quantity[slot] + quantity - orders.quantity[slot]
+    notional = (price or stop_price) * quantity
+    if notional > (orders.price[slot] or orders.stop_price[slot]) * orders.quantity[slot]:
+        notional *= instrument.quote_multiplier
+        left_notional = (price or stop_price) * open_quantity * instrument.quote_multiplier
+        account = ledger.accounts[orders.account[slot]]
+        code = limits_problem(ledger, account, instrument, notional, left_notional, 0)
+        if code:
+            return code
+    amount = needed(orders, slot, instrument, price, open_quantity, stop_price)
+    return 0 if can_afford(orders, slot, instrument, amount) else Code.INSUFFICIENT_FUNDS
+
+
+def limits_problem(ledger, account, instrument, notional, left_notional, second_factor):
+    """-> Code of the account's limit that an order breaks, or 0. `notional` of all of it, `left_notional` of what it
+    may still trade, in ledger units."""
     limits = account.limits.get(instrument.quote)
     if limits is None:
         return 0
     if limits.order_notional_max and notional > limits.order_notional_max:
         return Code.ORDER_NOTIONAL_LIMIT
     if limits.daily_notional_max:
-        if ledger.traded_today(account, instrument.quote_asset) + notional > limits.daily_notional_max:
+        if ledger.traded_today(account, instrument.quote_asset) + left_notional > limits.daily_notional_max:
             return Code.DAILY_NOTIONAL_LIMIT
     if limits.second_factor_above and notional > limits.second_factor_above and not second_factor:
         return Code.SECOND_FACTOR_REQUIRED

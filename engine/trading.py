@@ -1,6 +1,6 @@
 """The commands of traders: place, cancel, cancel-all, amend; and what time does to orders. Pure."""
 
-from engine.funds import can_afford, funding, needed
+from engine.funds import amend_funding_problem, funding, needed
 from engine.matching import NEVER_NS, Matching
 from engine.orders import NIL
 from engine.rules import amend_problem, place_problem
@@ -199,23 +199,15 @@ class Trading(Matching):
             self._enter(book, slot, amended, events)
 
     def _amend_problem(self, slot, command):
-        code = amend_problem(self, slot, command)
         orders = self.orders
-        instrument = self.books[orders.instrument[slot]].instrument
+        code = amend_problem(self, slot, command)
         if code:
             return code
-        account = self.ledger.accounts.get(command.account)
-        if account is not None and account.is_blocked:
-            return Code.ACCOUNT_BLOCKED
-        if instrument.base:
-            price = command.price or orders.price[slot]
-            quantity = command.quantity or orders.quantity[slot]
-            open_quantity = orders.open_quantity[slot] + quantity - orders.quantity[slot]
-            stop_price = command.stop_price or orders.stop_price[slot]
-            amount = needed(orders, slot, instrument, price, open_quantity, stop_price)
-            if not can_afford(orders, slot, instrument, amount):
-                return Code.INSUFFICIENT_FUNDS
-        return 0
+        instrument = self.books[orders.instrument[slot]].instrument
+        price = command.price or orders.price[slot]
+        quantity = command.quantity or orders.quantity[slot]
+        stop_price = command.stop_price or orders.stop_price[slot]
+        return amend_funding_problem(self.ledger, slot, instrument, price, quantity, stop_price)
 
     # --- invariants --------------------------------------------------------------------------------------------------
 
