@@ -11,7 +11,7 @@ from protocol.codec import decode, encode
 from protocol.framing import LENGTH_BYTES, FrameReader
 from protocol.journal import End
 from protocol.records import CLEAN
-from tools.load.flow import definition
+from tools.load.flow import definition, funded_venue
 
 KEY, ACCOUNT = 1, 1
 ORDER_SLOTS = 1 << 17  # the core's default
@@ -39,11 +39,12 @@ def split(frames, batch):
     return batches
 
 
-def new_sequencer():
-    """-> a sequencer over an exchange with the instrument of the flow."""
+def new_sequencer(funded_accounts=()):
+    """-> a sequencer over an exchange with the instrument of the flow, with a ledger where accounts are named."""
     sequencer = Sequencer(Exchange(ORDER_SLOTS), time.time_ns)
-    frame = encode(definition())
-    sequencer.submit(0, 0, frame, 0, len(frame), definition())
+    for command in funded_venue(funded_accounts) if funded_accounts else [definition()]:
+        frame = encode(command)
+        sequencer.submit(0, 0, frame, 0, len(frame), command)
     return sequencer
 
 

@@ -26,13 +26,15 @@ STAGES = {
     "commands": "prebuilt commands: apply, stamp, encode events, take",
     "frames": "the same from frames: decode first",
     "records": "the same from frames, and journal records made with their checksums",
+    "funded": "prebuilt commands, on an instrument with ledger and fees",
 }
 
 
 def main():
     arguments = _arguments()
     if arguments.frames:
-        print(json.dumps(measure(arguments.frames, arguments.batch, arguments.rounds, arguments.stages)))
+        accounts = tuple(range(1, arguments.accounts + 1))
+        print(json.dumps(measure(arguments.frames, arguments.batch, arguments.rounds, arguments.stages, accounts)))
         return
     result = run(**vars(arguments))
     if arguments.json:
@@ -70,14 +72,14 @@ def run(commands, batch=1000, rounds=9, flow="mixed", accounts=1, stages=tuple(S
             file.write(flow_frames(made))
         for stage in stages:
             words = [python, "-m", "perf.in_process", "--frames", path, "--batch", str(batch)]
-            words += ["--rounds", str(rounds), "--stages", stage]
+            words += ["--rounds", str(rounds), "--stages", stage, "--accounts", str(accounts)]
             environment = dict(os.environ, PYTHONPATH=ROOT, **PYPY_ENVIRONMENT)
             done = subprocess.run(pinned(cpu) + words, env=environment, stdout=subprocess.PIPE, check=True)
             result["stages"].update(json.loads(done.stdout))
     return result
 
 
-def measure(path, batch, rounds, stages):
+def measure(path, batch, rounds, stages, accounts=(1,)):
     """-> {stage: {figure: commands a second}}"""
     with open(path, "rb") as file:
         batches = split(file.read(), batch)
@@ -86,7 +88,7 @@ def measure(path, batch, rounds, stages):
     for stage in stages:
         seconds = []
         for index in range(rounds):
-            early_s, total_s, count = _round(batches, stage)
+            early_s, total_s, count = _round(batches, stage, accounts)
             seconds.append(total_s)
             if index == 0:
                 early = round(EARLY / early_s)
@@ -100,11 +102,11 @@ def measure(path, batch, rounds, stages):
     return measured
 
 
-def _round(batches, stage):
+def _round(batches, stage, accounts):
     """-> (seconds of the first EARLY commands, seconds of all, number of commands)"""
-    sequencer, journal = new_sequencer(), new_journal()
+    sequencer, journal = new_sequencer(accounts if stage == "funded" else ()), new_journal()
     journal.append(sequencer.take().record)
-    from_frames = stage != "commands"
+    from_frames = stage in ("frames", "records")
     count = 0
     early_s = 0.0
     started_s = time.perf_counter()

@@ -86,6 +86,11 @@ def _resting(found):
     return ["## Resting orders", "", text % (*values, core["collector_pause_us_max"])]
 
 
+def _orders(found):
+    rows = [[name.replace("_", " "), _number(value)] for name, value in found.items()]
+    return ["## Kinds of orders, in process, with ledger and fees", "", *_table(["", ""], rows)]
+
+
 def _deep_book(found):
     columns = list(next(iter(found.values())))
     rows = [[name] + [_number(figures[column]) for column in columns] for name, figures in found.items()]
@@ -108,6 +113,7 @@ SECTIONS = {
     "tcp.single": _single,
     "tcp.recovery": _recovery,
     "tcp.resting": _resting,
+    "orders": _orders,
     "resting": _deep_book,
     "peers": _peers,
     "pieces": _pieces,

@@ -16,7 +16,7 @@ import tempfile
 import pyperf
 
 from engine.collector import PYPY_ENVIRONMENT
-from perf import in_process, resting, tcp
+from perf import in_process, orders, resting, tcp
 from perf.machine import commit, describe
 from perf.peers import compare
 from perf.render import markdown
@@ -24,8 +24,9 @@ from tools.load.core import ROOT, pinned
 from tools.load.report import plot
 
 RESULTS = os.path.join(ROOT, "perf", "results")
-SECTIONS = ("in_process", "resting", "pieces", "peers", "tcp")
+SECTIONS = ("in_process", "orders", "resting", "pieces", "peers", "tcp")
 QUICK_IN_PROCESS = {"commands": 20_000, "rounds": 3}
+QUICK_ORDERS = {"rounds": 5}
 QUICK_RESTING = {"rounds": 5, "divide": 100}
 QUICK_PEERS = {"commands": 5000, "seconds": 1}
 QUICK_PIECES = ["-p1", "-n1", "-w1", "-l1"]
@@ -65,6 +66,8 @@ def _measure(name, arguments, core, settings):
         return tcp.run(settings)
     if name == "in_process":
         return in_process.run(python=core, cpu=cpu, **(QUICK_IN_PROCESS if quick else {})), None
+    if name == "orders":
+        return orders.run(python=core, cpu=cpu, **(QUICK_ORDERS if quick else {})), None
     if name == "resting":
         return resting.run(python=core, cpu=cpu, **(QUICK_RESTING if quick else {})), None
     if name == "peers":

@@ -47,6 +47,7 @@ class Settings:
     single_orders: int = 10_000
     resting: int = 1_000_000
     settle_seconds: int = 3  # for a core that has started to prepare its next segment
+    funded: int = 1  # 1: measure the throughput with ledger and fees too
 
 
 QUICK = {
@@ -63,22 +64,22 @@ QUICK = {
 
 
 @contextlib.contextmanager
-def loaded_core(settings, durability):
-    """-> a core with the instrument of the flow."""
+def loaded_core(settings, durability, is_funded=False):
+    """-> a core with the instrument of the flow, with ledger and fees where it is to be funded."""
     with own_core(
         settings.directory, durability=durability, python=settings.core_python, cpu=settings.core_cpu, accounts=1
     ) as core:
         trusted = core.trusted()
-        prepare_venue(trusted)
+        prepare_venue(trusted, (1,) if is_funded else ())
         trusted.close()  # it would be sent every event
         time.sleep(settings.settle_seconds)
         yield core
 
 
 @contextlib.contextmanager
-def measured_core(settings, durability, facts):
+def measured_core(settings, durability, facts, is_funded=False):
     """The same. Afterwards `facts` says what it took, by its own count and the kernel's."""
-    with loaded_core(settings, durability) as core:
+    with loaded_core(settings, durability, is_funded) as core:
         facts["memory_mib_before"] = core.memory_bytes() >> 20
         before = core.processor_seconds()
         yield core
@@ -90,12 +91,15 @@ def measured_core(settings, durability, facts):
 
 
 def throughput(settings):
-    """Closed loop, window 1000: the core with sync and write, Redis with always and everysec, in turn. -> figures, with
+    """Closed loop, window 1000: the core with sync and write, without and with ledger and fees, Redis with always and everysec, in turn. -> figures, with
     medians over the rounds."""
     runs = {}
     for _ in range(settings.rounds):
         for durability, appendfsync in REDIS_EQUIVALENT.items():
             runs.setdefault("core " + durability, []).append(_core_round(settings, durability))
+            if settings.funded:
+                funded = _core_round(settings, durability, is_funded=True)
+                runs.setdefault("core %s, funded" % durability, []).append(funded)
             if is_installed():
                 runs.setdefault("redis " + appendfsync, []).append(_redis_round(settings, appendfsync))
     result = {}
@@ -110,10 +114,10 @@ def throughput(settings):
     return result
 
 
-def _core_round(settings, durability):
+def _core_round(settings, durability, is_funded=False):
     outgoings = prepare(settings.warm_up + settings.orders, WINDOW)
     facts = {}
-    with measured_core(settings, durability, facts) as core:
+    with measured_core(settings, durability, facts, is_funded) as core:
         lines = lines_of([core.trader()], outgoings)
         figures = run_closed(lines, WINDOW, settings.warm_up)
     figures["core"] = facts

@@ -38,6 +38,9 @@ def add_arguments(parser):
     parser.add_argument(
         "--trusted", action="store_true", help="one connection for all accounts, to the trusted listener"
     )
+    parser.add_argument(
+        "--funded", action="store_true", help="an instrument with a ledger: assets, accounts, money, fees"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the flow (default 1)")
     parser.add_argument("--json", action="store_true", help="write the result as JSON")
     parser.add_argument("--plot", metavar="FILE", help="draw latency over percentiles as SVG")
@@ -125,7 +128,7 @@ def _connections(arguments, count):
     }
     with own_core(arguments.directory, **settings) as core:
         trusted = core.trusted()
-        prepare_venue(trusted)
+        prepare_venue(trusted, range(1, arguments.accounts + 1) if arguments.funded else ())
         if arguments.trusted:
             yield [trusted]
         else:

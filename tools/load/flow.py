@@ -11,18 +11,25 @@ import attrs
 from engine.exchange import Exchange
 from protocol.messages import (
     CancelOrder,
+    DefineAsset,
     DefineInstrument,
+    Deposit,
+    OpenAccount,
     OrderAccepted,
     OrderCancelled,
     OrderFilled,
     OrderType,
     PlaceOrder,
     SelfTradePrevention,
+    SetFees,
     Side,
     TimeInForce,
 )
 
 INSTRUMENT = 1
+BASE, QUOTE = 1, 2  # assets of the funded venue
+MAKER_PPM, TAKER_PPM = 200, 500  # its fees
+SUPPLY = 2**61  # of each asset
 MIDDLE = 100_000  # price units; bids rest below, asks above
 REACH = 200  # how far from the middle orders rest, in price units
 QUANTITY_MAX = 100
@@ -47,8 +54,24 @@ class Flow:
 
 
 def definition():
-    """-> the command that makes the instrument of every flow."""
+    """-> the command that makes the instrument of every flow, traded without funds."""
     return DefineInstrument(0, INSTRUMENT, 2, 2, 1, 1, 500, 0, 0, 0, "LOAD")
+
+
+def funded_venue(accounts):
+    """-> the commands that make the same instrument with a ledger: assets, fees, and more money for each account than
+    any flow can spend. A flow gives the same orders and trades on either."""
+    commands = [
+        DefineAsset(0, BASE, 2, 0, "LOAD-BASE"),
+        DefineAsset(0, QUOTE, 4, 0, "LOAD-QUOTE"),
+        DefineInstrument(0, INSTRUMENT, 2, 2, 1, 1, 500, BASE, QUOTE, 0, "LOAD"),
+        SetFees(0, INSTRUMENT, 0, MAKER_PPM, TAKER_PPM, 0),
+    ]
+    for account in accounts:
+        commands.append(OpenAccount(account, 0, "load-%d" % account))
+        for asset in (BASE, QUOTE):
+            commands.append(Deposit(account, asset, SUPPLY // len(accounts), 0, "load-%d-%d" % (account, asset)))
+    return commands
 
 
 def place(account, side, time_in_force, price, quantity, request_id=0):

@@ -6,14 +6,15 @@ import socket
 import struct
 
 from protocol.codec import decode, encode
+from protocol.connection import ANSWERS
 from protocol.errors import ProtocolError
 from protocol.framing import LENGTH_BYTES
 from protocol.login import ClientLogin
 from protocol.messages import (
+    CODES,
     RESUME_NOTHING,
     Code,
     CommandRejected,
-    InstrumentDefined,
     LoginAccepted,
     LoginChallenge,
     QueryStatistics,
@@ -21,7 +22,7 @@ from protocol.messages import (
     SessionClosed,
     Statistics,
 )
-from tools.load.flow import definition
+from tools.load.flow import definition, funded_venue
 
 LOGIN_SECONDS = 30
 
@@ -96,13 +97,15 @@ def call(connection, request, answers):
             raise LoadError("session closed: %d %s" % (message.code, message.text))
 
 
-def prepare_venue(trusted):
-    """Over a trusted connection: make the instrument of the flow, where it is not there. Raises LoadError."""
-    command = definition()
-    command.request_id = 1
-    reply = call(trusted, command, (InstrumentDefined, CommandRejected))
-    if type(reply) is CommandRejected and reply.code != Code.INVALID_INSTRUMENT:
-        raise LoadError("the instrument was rejected with code %d" % reply.code)
+def prepare_venue(trusted, funded_accounts=()):
+    """Over a trusted connection: make the instrument of the flow, where it is not there, with a ledger and money for
+    `funded_accounts` where there are any. Raises LoadError."""
+    commands = funded_venue(funded_accounts) if funded_accounts else [definition()]
+    for request_id, command in enumerate(commands, start=1):
+        command.request_id = request_id
+        reply = call(trusted, command, ANSWERS[type(command)])
+        if type(reply) is CommandRejected and reply.code not in (Code.INVALID_INSTRUMENT, Code.INVALID_ASSET):
+            raise LoadError("%s was rejected: %s" % (type(command).__name__, CODES[reply.code]))
 
 
 def statistics(trusted, with_hash=False):
