@@ -5,6 +5,7 @@ from engine.book import Book
 from engine.instruments import NO_FEES, NOTIONAL_MAX, UNITS_MAX, Instrument, definition_problem, is_plain
 from engine.ledger import SUPPLY_MAX, Limits
 from protocol.messages import (
+    ASSETS_MAX,
     FEES_ACCOUNT,
     REFERENCE_CHARACTERS_MAX,
     USER_CHARACTERS_MAX,
@@ -63,8 +64,8 @@ class Administration:
             command.base,
             command.quote,
         )
-        if not code and (command.base or command.quote) and not instrument.bind(self.ledger.assets):
-            code = Code.UNKNOWN_ASSET
+        if not code and (command.base or command.quote):
+            code = instrument.bind(self.ledger.assets)
         if code:
             events.append(self._rejected(command, code, command.instrument))
             return
@@ -195,7 +196,7 @@ class Administration:
         symbol = command.symbol
         taken = command.asset in assets or symbol in [asset.symbol for asset in assets.values()]
         is_symbol = 1 <= len(symbol) <= SYMBOL_CHARACTERS_MAX and is_plain(symbol)
-        if command.asset == 0 or taken or command.scale > ASSET_SCALE_MAX or not is_symbol:
+        if command.asset == 0 or taken or len(assets) == ASSETS_MAX or command.scale > ASSET_SCALE_MAX or not is_symbol:
             events.append(self._rejected(command, Code.INVALID_ASSET))
             return
         self.ledger.define_asset(command.asset, symbol, command.scale)

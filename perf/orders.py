@@ -98,11 +98,8 @@ def election(rounds):
     venue = Venue()
     for _ in range(WARM_UP_ROUNDS // 3 + rounds):
         # a trade below all stop prices first: the last price of the round before would elect them at once
-        reset = [
-            place(MAKER, Side.SELL, TimeInForce.GTC, PRICE - 1, 1),
-            place(TAKER, Side.BUY, TimeInForce.IOC, PRICE, 1),
-        ]
-        venue.run(reset)
+        venue.run([place(MAKER, Side.SELL, TimeInForce.GTC, PRICE - 1, 1)])
+        venue.run([place(TAKER, Side.BUY, TimeInForce.IOC, PRICE, 1)])
         venue.run([place(MAKER, Side.SELL, TimeInForce.GTC, PRICE, ELECTED + 1)])
         venue.run([stop(TAKER, Side.BUY, PRICE, 1) for _ in range(ELECTED)])
         before = venue.exchange.trade_count

@@ -91,8 +91,8 @@ def measured_core(settings, durability, facts, is_funded=False):
 
 
 def throughput(settings):
-    """Closed loop, window 1000: the core with sync and write, without and with ledger and fees, Redis with always and everysec, in turn. -> figures, with
-    medians over the rounds."""
+    """Closed loop, window 1000: the core with sync and write, without and with ledger and fees, Redis with always and
+    everysec, in turn. -> figures, with medians over the rounds."""
     runs = {}
     for _ in range(settings.rounds):
         for durability, appendfsync in REDIS_EQUIVALENT.items():

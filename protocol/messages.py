@@ -165,7 +165,7 @@ class Code:
     AMEND_BELOW_FILLED = 19
     BOOK_FULL = 20  # total open quantity of the side would exceed the maximum
     VENUE_FULL = 21  # no free order slot
-    INVALID_INSTRUMENT = 22  # definition out of range, or the symbol or number is taken
+    INVALID_INSTRUMENT = 22  # definition out of range, symbol or number taken, or assets the same or too coarse
     INVALID_INSTRUMENT_STATE = 23
     INVALID_ACCOUNT = 24  # 0, where a command is for one account
     FOK_UNFILLABLE = 25  # fill-or-kill: the whole quantity cannot be had at the limit, or within the collar
@@ -753,6 +753,8 @@ DUPLICATE_FIELDS = (
 )  # fmt: skip
 #: How many of an account's newest client order ids are known.
 CLIENT_ORDER_IDS_MAX = 1_000
+#: How many assets a venue can have: balances of all of them fit one frame.
+ASSETS_MAX = 1_000
 #: How many of the venue's newest references of deposits and withdrawals are known.
 REFERENCES_MAX = 100_000
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from perf import orders
 from perf.batches import flow_frames, new_sequencer, split, submit_commands, submit_frames
 from perf.flamegraph import collapsed, flame_graph
 from perf.peers.compare import write_flow
@@ -22,6 +23,27 @@ def test_batches_are_the_flow_and_both_ways_to_submit_them_give_the_same_events(
         submit_frames(other, frames, ends)
     first, second = one.take().record, other.take().record
     assert first.commands == second.commands and first.event_count == second.event_count == flow.events + 1
+
+
+def test_a_funded_venue_gives_the_same_orders_and_trades():
+    flow = generate(500, resting=100)
+    plain, funded = new_sequencer().exchange, new_sequencer((1,)).exchange
+    for command in flow.commands:
+        kinds = [
+            [(type(event), getattr(event, "order_id", 0)) for event in exchange.apply(exchange.seq + 1, 0, command)]
+            for exchange in (plain, funded)
+        ]
+        assert kinds[0] == kinds[1]
+    funded.check()
+    assert plain.trade_count == funded.trade_count > 0
+    assert funded.ledger.assets[2].available[0] > 0  # fees
+
+
+def test_the_kinds_of_orders_do_what_is_measured(monkeypatch):
+    monkeypatch.setattr(orders, "WARM_UP_ROUNDS", 0)
+    assert orders.sweeps(1) > 0
+    assert orders.waiting_stops(1, 100) > 0
+    assert min(orders.election(1)) > 0
 
 
 def test_redis_is_given_one_set_a_frame_with_the_frame_as_its_value():

@@ -45,6 +45,14 @@ def test_closed_loop_counts_are_exact(core):
     assert core.memory_bytes() > 1 << 20 and sum(core.processor_seconds()) > 0
 
 
+def test_a_funded_venue_gives_the_same_events_and_may_be_prepared_again(core):
+    trusted = core.trusted()
+    prepare_venue(trusted, (1,))
+    prepare_venue(trusted, (1,))
+    figures = run_closed(lines_of([core.trader()], prepare(COUNT, lag=200)), window=200, warm_up=1000)
+    assert figures["received"] == expected_counts(lag=200)
+
+
 def test_two_accounts_over_one_trusted_connection(core):
     trusted = core.trusted()
     prepare_venue(trusted)
