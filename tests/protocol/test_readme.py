@@ -128,6 +128,7 @@ def test_limits_are_the_code_s():
     assert limits["open order rows in an answer"] == "%d" % messages.OPEN_ORDERS_MAX
     assert limits["instrument rows in an answer"] == "%d" % messages.INSTRUMENTS_MAX
     assert limits["levels in Depth"] == "%d a side" % messages.DEPTH_LEVELS_MAX
+    assert limits["assets of a venue"] == "{:,}".format(messages.ASSETS_MAX)
     known = "{:,}, the newest"
     assert limits["client order ids of an account that are known"] == known.format(messages.CLIENT_ORDER_IDS_MAX)
     assert limits["references of the venue that are known"] == known.format(messages.REFERENCES_MAX)
