@@ -79,7 +79,7 @@ def test_an_order_stops_at_its_limit():
     assert trading.bids() == [(102, 5, 1)] and trading.asks() == [(103, 5, 1)]
 
 
-def test_accounts_trade_with_themselves_like_with_anybody():
+def test_an_account_that_asks_for_it_trades_with_itself_like_with_anybody():
     trading = Trading()
     maker = trading.sell(5, 101, account=ALICE)
     taker = trading.buy(5, 101, account=ALICE)
@@ -253,6 +253,9 @@ def test_post_only_and_immediate_exclude_each_other(time_in_force, price):
         ({"side": 3}, Code.INVALID_SIDE),
         ({"order_type": 0}, Code.INVALID_ORDER_TYPE),
         ({"order_type": 127}, Code.INVALID_ORDER_TYPE),
+        ({"self_trade_prevention": 0}, Code.INVALID_SELF_TRADE_PREVENTION),
+        ({"self_trade_prevention": 6}, Code.INVALID_SELF_TRADE_PREVENTION),
+        ({"post_only": 2}, Code.POST_ONLY_INVALID),
         ({"time_in_force": 0}, Code.INVALID_TIME_IN_FORCE),
         ({"time_in_force": 127}, Code.INVALID_TIME_IN_FORCE),
         ({"price": 0}, Code.INVALID_PRICE),

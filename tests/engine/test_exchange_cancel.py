@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.messages import AllCancelled, CancelReason, Code, InstrumentState, Side
+from protocol.messages import INSTRUMENT_STATES, AllCancelled, CancelReason, Code, Side
 from tests.trading import ALICE, BOB, GOLD, SILVER, Trading, cancelled, rejected
 
 
@@ -123,7 +123,7 @@ def test_a_cancel_all_out_of_range_is_rejected(trading, account, instrument, sid
     assert trading.cancel_all(account, instrument, side, reason) == rejected(account, code, instrument)
 
 
-@pytest.mark.parametrize("state", [InstrumentState.HALTED, InstrumentState.POST_ONLY])
+@pytest.mark.parametrize("state", INSTRUMENT_STATES)
 def test_orders_can_be_cancelled_in_every_state(trading, state):
     first = trading.buy(5, 100)
     second = trading.buy(5, 100)

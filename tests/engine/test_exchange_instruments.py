@@ -3,6 +3,7 @@
 import pytest
 
 from protocol.messages import (
+    INSTRUMENT_STATES,
     Code,
     DefineInstrument,
     InstrumentDefined,
@@ -13,7 +14,7 @@ from protocol.messages import (
     Side,
     TimeInForce,
 )
-from tests.trading import ALICE, GOLD, SILVER, Trading, accepted, amended, cancelled, rejected, traded
+from tests.trading import ADMIN, ALICE, GOLD, SILVER, Trading, accepted, amended, cancelled, rejected, traded
 
 NOTIONAL_MAX = 2**62
 QUANTITY_MAX = PRICE_MAX = 10**15
@@ -21,7 +22,7 @@ QUANTITY_MAX = PRICE_MAX = 10**15
 
 def test_a_definition_is_told_to_the_venue():
     assert Trading().define(SILVER, "SILVER", 5, 10, 200, price_scale=2, quantity_scale=8) == [
-        InstrumentDefined(0, SILVER, 2, 8, 5, 10, 200, "SILVER")
+        InstrumentDefined(0, SILVER, 2, 8, 5, 10, 200, 0, 0, ADMIN, "SILVER")
     ]
 
 
@@ -47,8 +48,9 @@ def test_a_definition_is_told_to_the_venue():
     ],
 )
 def test_a_definition_out_of_range_or_taken_is_rejected(fields):
-    command = DefineInstrument(0, SILVER, 18, 18, PRICE_MAX, QUANTITY_MAX, 10_000, "x" * 32)
-    assert Trading().do(command) == [InstrumentDefined(0, SILVER, 18, 18, PRICE_MAX, QUANTITY_MAX, 10_000, "x" * 32)]
+    largest = (0, SILVER, 18, 18, PRICE_MAX, QUANTITY_MAX, 10_000, 0, 0, ADMIN, "x" * 32)
+    command = DefineInstrument(*largest)
+    assert Trading().do(command) == [InstrumentDefined(*largest)]
     for name, value in fields.items():
         setattr(command, name, value)
     assert Trading().do(command) == rejected(0, Code.INVALID_INSTRUMENT, command.instrument)
@@ -66,12 +68,12 @@ def test_prices_are_on_the_tick_and_quantities_on_the_lot():
 # --- states ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("state", [InstrumentState.OPEN, InstrumentState.HALTED, InstrumentState.POST_ONLY])
+@pytest.mark.parametrize("state", INSTRUMENT_STATES)
 def test_a_change_of_state_is_told_with_its_reason(state):
-    assert Trading().set_state(state, reason="news") == [InstrumentStateChanged(0, GOLD, state, "news")]
+    assert Trading().set_state(state, reason="news") == [InstrumentStateChanged(0, GOLD, state, ADMIN, "news")]
 
 
-@pytest.mark.parametrize("state", [0, 4, 127])
+@pytest.mark.parametrize("state", [0, 5, 127])
 def test_a_state_that_does_not_exist_is_rejected(state):
     assert Trading().set_state(state) == rejected(0, Code.INVALID_INSTRUMENT_STATE)
 
@@ -97,6 +99,19 @@ def test_while_post_only_orders_come_in_that_add_liquidity():
     immediate = trading.buy(5, 100, time_in_force=TimeInForce.IOC)
     for order in (trading.buy(5, 101), trading.buy(5), immediate):
         assert order.events == rejected(ALICE, Code.INSTRUMENT_POST_ONLY)
+
+
+def test_while_cancel_only_nothing_comes_in_and_orders_only_get_smaller():
+    trading = Trading()
+    order = trading.sell(5, 101)
+    trading.set_state(InstrumentState.CANCEL_ONLY)
+    stop = trading.stop(Side.BUY, 5, 110)
+    for refused in (trading.buy(5, 100), trading.buy(5), trading.buy(5, 100, post_only=1), stop):
+        assert refused.events == rejected(ALICE, Code.INSTRUMENT_CANCEL_ONLY)
+    larger = rejected(ALICE, Code.INSTRUMENT_CANCEL_ONLY, GOLD, order.order_id)
+    assert trading.amend(order, quantity=6) == trading.amend(order, price=102, quantity=4) == larger
+    assert trading.amend(order, quantity=4) == [amended(order, 101, 4, rests=4, kept_priority=1)]
+    assert trading.cancel(order) == [cancelled(order, 4)]
 
 
 def test_a_market_order_while_not_open_is_rejected_for_the_state_though_the_side_is_empty():
