@@ -39,17 +39,17 @@ class Instrument:
     quote_multiplier: int = 1
 
     def bind(self, assets):
-        """Find the assets once, for the hot path. -> False where they do not exist or their scales are too coarse."""
+        """Find the assets once, for the hot path. -> Code of why they will not do, or 0."""
         base, quote = assets.get(self.base), assets.get(self.quote)
-        if base is None or quote is None or base is quote:
-            return False
+        if base is None or quote is None:
+            return Code.UNKNOWN_ASSET
         base_digits = base.scale - self.quantity_scale
         quote_digits = quote.scale - self.price_scale - self.quantity_scale
-        if base_digits < 0 or quote_digits < 0:
-            return False
+        if base is quote or base_digits < 0 or quote_digits < 0:
+            return Code.INVALID_INSTRUMENT
         self.base_asset, self.quote_asset = base, quote
         self.base_multiplier, self.quote_multiplier = 10**base_digits, 10**quote_digits
-        return True
+        return 0
 
     def fees_of(self, tier):
         """-> (maker_ppm, taker_ppm, the larger of them and 0) of a tier, of tier 0 where it has none of its own."""

@@ -56,6 +56,13 @@ def place_problem(trading, now_ns, command):
             quantity = filled
             if quantity == 0:
                 return Code.QUOTE_QUANTITY_TOO_SMALL, 0, 0
+            if command.time_in_force == TimeInForce.FOK and notional < command.quote_quantity:
+                more, _ = walk(
+                    trading.orders, book, command.side, command.account, command.self_trade_prevention, limit,
+                    quantity + book.instrument.lot, 0,
+                )  # fmt: skip
+                if more == quantity:  # it is not the amount that ended it, but what is there
+                    return Code.FOK_UNFILLABLE, 0, 0
     code = _limits_problem(book, command.side, command.price, quantity, notional, quantity)
     if code == 0 and trading.orders.is_full():
         code = Code.VENUE_FULL

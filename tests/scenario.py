@@ -48,12 +48,13 @@ the first, the last and a checksum of all are shown. `repeat N`: it is given N t
 `100+#` and `100-#`. To add a command, add a function `on_...`.
 
 In the events a field that is 0 or empty, or says cancel_taker, is left out, numbers with a name are shown as that name,
-the seventh order of all is #7 where it has none, an opened account is told as a number, and the fields of the envelope (sequence, time, key, request) are not
-the exchange's to fill.
+the seventh order of all is #7 where it has none, an account that is opened is told as a number, and the fields of the
+envelope (sequence, time, key, request) are not the exchange's to fill.
 """
 
 import hashlib
 import re
+from functools import partial
 
 import attrs
 
@@ -70,7 +71,6 @@ from protocol.messages import (
     DefineInstrument,
     Deposit,
     OpenAccount,
-    OrderAccepted,
     OrderType,
     PlaceOrder,
     SelfTradePrevention,
@@ -86,6 +86,7 @@ from protocol.messages import (
 )
 
 INDENT = "  "
+COUNT = re.compile(r"(?:(\d+)([+-]))?#")  # in a repeated command
 SLOT_BITS = 22  # an order id is its number and these, see docs/decisions/0002-order-ids-carry-their-slot.md
 ACCOUNTS = {"venue": 0, "alice": 1, "bob": 2, "carol": 3, "dave": 4, "fees": messages.FEES_ACCOUNT}
 TRADERS = ("alice", "bob", "carol", "dave")
@@ -207,7 +208,7 @@ class Scenario:
         _, count, line = line.split(" ", 2)
         events = []
         for number in range(1, int(count) + 1):
-            events += self.command(Words(re.sub(r"(?:(\d+)([+-]))?#", lambda found: counted(found, number), line)))
+            events += self.command(Words(COUNT.sub(partial(counted, number), line)))
         return events
 
     def command(self, words):
@@ -464,8 +465,8 @@ class Scenario:
         lines = []
         for name in words.take_all() or TRADERS:
             for row in self.venue.open_orders(self.account(name)):
-                parts = [self.shown_field(*item) for item in row.items() if item[1] and item[1] != LEFT_OUT.get(item[0])]
-                lines.append(" ".join([name] + parts))
+                shown = [item for item in row.items() if item[1] and item[1] != LEFT_OUT.get(item[0])]
+                lines.append(" ".join([name] + [self.shown_field(*item) for item in shown]))
         return lines or ["none"]
 
     def show_balances(self, words):
@@ -498,7 +499,7 @@ def nanoseconds(text):
     return int(found.group(1)) * UNITS_NS[found.group(2)]
 
 
-def counted(found, number):
+def counted(number, found):
     """-> what a # stands for in the repetition of this number: the number itself, or something plus or minus it."""
     if found.group(1) is None:
         return str(number)

@@ -1,4 +1,4 @@
-"""The exchange and the naive model of it as a scenario sees them: one interface, to give commands and to look inside."""
+"""The exchange and the naive model of it as a scenario sees them: one way to give commands and to look inside."""
 
 from engine import orders
 from engine.exchange import Exchange

@@ -9,7 +9,7 @@ ALICE = 1
 USD = 1
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def deposit():
     """-> a function that deposits 1 USD under a reference; REFERENCES_MAX + 1 of them have been made."""
     exchange = Exchange()

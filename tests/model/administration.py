@@ -74,12 +74,14 @@ class Administration(Trading):
             yield Code.INVALID_INSTRUMENT
         if command.base == 0 and command.quote == 0:
             return
-        if command.base not in self.assets or command.quote not in self.assets or command.base == command.quote:
+        if command.base not in self.assets or command.quote not in self.assets:
             yield Code.UNKNOWN_ASSET
+        if command.base == command.quote:
+            yield Code.INVALID_INSTRUMENT
         if self.assets[command.base].scale < command.quantity_scale:
-            yield Code.UNKNOWN_ASSET
+            yield Code.INVALID_INSTRUMENT
         if self.assets[command.quote].scale < command.price_scale + command.quantity_scale:
-            yield Code.UNKNOWN_ASSET
+            yield Code.INVALID_INSTRUMENT
 
     def on_SetInstrumentState(self, command):
         code = 0

@@ -49,6 +49,11 @@ def faults_of_place(model, command):
             quantity = model.lots_for_amount(command)
             if quantity == 0:
                 yield Code.QUOTE_QUANTITY_TOO_SMALL
+            if command.time_in_force == TimeInForce.FOK:
+                filled, spent = model.would_trade(command, quantity)
+                one_more, _ = model.would_trade(command, quantity + market.definition.lot)
+                if spent < command.quote_quantity and one_more == filled:
+                    yield Code.FOK_UNFILLABLE
         _, notional = model.would_trade(command, quantity)
     yield from faults_of_size(model, command.instrument, command.side, command.price, quantity, quantity, notional)
     if model.ids.is_full():
