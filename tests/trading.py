@@ -48,6 +48,8 @@ class Placed:
 class Trading:
     """An exchange that counts its commands itself, with one instrument defined: GOLD, tick 1, lot 1, without funds."""
 
+    is_checked = True  # set to False where there are thousands of orders: checks walk them all
+
     def __init__(self, **instrument):
         self.exchange = Exchange(order_slots=4)
         self.now_ns = 0
@@ -55,8 +57,10 @@ class Trading:
 
     def do(self, command: Command):
         """-> the events. The exchange's invariants hold after, and a reject has left no trace."""
-        before = self.state_hash()
+        before = self.state_hash() if self.is_checked else None
         events = self.exchange.apply(self.exchange.seq + 1, self.now_ns, command)
+        if not self.is_checked:
+            return events
         self.exchange.check()
         if events and isinstance(events[0], (CommandRejected, OrderDuplicate)):
             assert len(events) == 1 and self.state_hash() == before

@@ -9,8 +9,6 @@ from protocol.messages import (
     InstrumentDefined,
     InstrumentState,
     InstrumentStateChanged,
-    OrderType,
-    PlaceOrder,
     Side,
     TimeInForce,
 )
@@ -167,12 +165,12 @@ def test_one_side_holds_2_to_the_62_in_all_and_not_one_unit_more():
     exchange = trading.exchange
     left = NOTIONAL_MAX
     orders = []
-    # check() after each of 4,612 orders would take long: applied directly, checked by the commands below.
+    trading.is_checked = False
     while left > 0:
         quantity = min(QUANTITY_MAX, left)
         left -= quantity
-        command = PlaceOrder(ALICE, GOLD, Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 0, 1, quantity)
-        orders.append(exchange.apply(exchange.seq + 1, 0, command)[0])
+        orders += trading.buy(quantity, 1).events
+    trading.is_checked = True
     assert sum(order.open_quantity for order in orders) == NOTIONAL_MAX == exchange.books[GOLD].bids.open_quantity
     assert trading.buy(1, 1).events == rejected(ALICE, Code.BOOK_FULL)
     assert trading.amend(orders[-1], price=2)[0].open_quantity == orders[-1].open_quantity
