@@ -116,6 +116,7 @@ async def _serve(config):
         log.info("warmed up with %d commands in %.2f s", config.warm_up, time.perf_counter() - started_s)
     collector = Collector()
     server = Server(loop, sequencer, journal, keys, durability, _new_nonce, time.perf_counter, collector)
+    server.commands_per_second = config.commands_per_second
     collector.start()
     port = await server.listen(config.host, config.port, TRADER)
     trusted_port = await server.listen(config.host, config.trusted_port, TRUSTED)

@@ -32,6 +32,7 @@ class Config:
     durability: str = _setting("sync", "sync: replies after fdatasync; write: after write, synced every second")
     segment_bytes: int = _setting(SEGMENT_BYTES, "size of a journal segment")
     order_slots: int = _setting(1 << 17, "open orders to lay out memory for at start; more are added as needed")
+    commands_per_second: int = _setting(0, "commands a trader's session may send, a second's at once; 0: no limit")
     warm_up: int = _setting(200_000, "commands to run through a throw-away exchange before listening")
 
     def check(self):
@@ -42,6 +43,8 @@ class Config:
             raise ConfigError("segment_bytes must be 65536 to 1073741824")
         if not 1 <= self.order_slots <= 1 << 22:
             raise ConfigError("order_slots must be 1 to 4194304")
+        if not 0 <= self.commands_per_second <= 10_000_000:
+            raise ConfigError("commands_per_second must be 0 to 10000000")
         for name in ("port", "trusted_port", "metrics_port"):
             least = -1 if name == "metrics_port" else 0
             if not least <= getattr(self, name) <= 65_535:

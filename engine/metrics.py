@@ -1,8 +1,11 @@
 """What the core counts about itself, as Prometheus metrics and as rows for QueryStatistics."""
 
 import asyncio
+import bisect
+import itertools
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.core import HistogramMetricFamily
 
 from protocol.messages import CODES
 
@@ -10,7 +13,36 @@ disable_created_metrics()
 
 REQUEST_BYTES_MAX = 8192
 FLUSH_SECONDS_BUCKETS = (50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 0.2, 1)
+COMMAND_US_BUCKETS = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000, 200_000, 1_000_000)
 BATCH_COMMANDS_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+class Latencies:
+    """A histogram that takes many equal observations at once: the commands that came in one read."""
+
+    def __init__(self, name, text, bounds_us):
+        self.name = name
+        self.text = text
+        self.bounds_us = bounds_us
+        self.counts = [0] * (len(bounds_us) + 1)  # of each bucket alone
+        self.max_us = 0
+        self.sum_us = 0
+
+    def observe(self, us, count):
+        place = bisect.bisect_left(self.bounds_us, us)
+        self.counts[place] += count
+        self.sum_us += us * count
+        if us > self.max_us:
+            self.max_us = us
+
+    def cumulative(self):
+        """-> [(bound in us, observations up to it), ...]; the last bound is None: all."""
+        return list(zip((*self.bounds_us, None), itertools.accumulate(self.counts)))
+
+    def collect(self):
+        """For the registry of prometheus_client."""
+        buckets = [("+Inf" if bound is None else str(bound / 1e6), count) for bound, count in self.cumulative()]
+        yield HistogramMetricFamily(self.name, self.text, buckets=buckets, sum_value=self.sum_us / 1e6)
 
 
 class Metrics:
@@ -31,6 +63,12 @@ class Metrics:
             "core_batch_commands", "Commands in a flush", buckets=BATCH_COMMANDS_BUCKETS, registry=self.registry
         )
         self.closes = Counter("core_sessions_closed_total", "Sessions closed", ["reason"], registry=self.registry)
+        self.latencies = Latencies(
+            "core_command_seconds",
+            "Time from the bytes of a command received to it being journaled as durability asks",
+            COMMAND_US_BUCKETS,
+        )
+        self.registry.register(self.latencies)
         self.flushes = 0
         self.flush_seconds_max = 0.0
 
@@ -44,11 +82,26 @@ class Metrics:
         if seconds > self.flush_seconds_max:
             self.flush_seconds_max = seconds
 
+    def answered(self, seconds, count):
+        """So many commands that came at once may be answered, `seconds` after they came."""
+        self.latencies.observe(int(seconds * 1e6), count)
+
     def closed(self, code):
         self.closes.labels(CODES[code]).inc()
 
     def rows(self):
-        return [["flushes", self.flushes], ["flush_us_max", int(self.flush_seconds_max * 1e6)]]
+        return [
+            ["flushes", self.flushes],
+            ["flush_us_max", int(self.flush_seconds_max * 1e6)],
+            ["command_us_max", self.latencies.max_us],
+        ]
+
+    def latency_rows(self):
+        """The histogram of text(), for QueryStatistics."""
+        return [
+            ["commands_in_%d_us" % bound if bound else "commands_answered", count]
+            for bound, count in self.latencies.cumulative()
+        ]
 
     def text(self):
         """-> the Prometheus exposition format, bytes."""

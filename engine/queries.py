@@ -52,6 +52,12 @@ def level_rows(book, levels):
     return bids + asks
 
 
+def waiting_stops(exchange):
+    """-> how many stop orders no trade has elected yet. O(their prices)."""
+    halves = [half for book in exchange.books.values() for half in (book.buy_stops, book.sell_stops)]
+    return sum(half.count[level] for half in halves for level in half.level_of.values())
+
+
 def _order(exchange, query):
     orders = exchange.orders
     order_id = query.order_id

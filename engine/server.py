@@ -10,7 +10,7 @@ import logging
 from engine.feed import Feed
 from engine.metrics import Metrics
 from engine.pieces import pieces
-from engine.queries import answer
+from engine.queries import answer, waiting_stops
 from engine.session import BATCH_COMMANDS_MAX, SILENT_HEARTBEATS_MAX, SUBSCRIPTIONS_MAX, Session
 from engine.snapshot import state_hash
 from protocol import codec
@@ -57,6 +57,7 @@ class Server:
         self.heartbeat_ns = HEARTBEAT_NS
         self.login_seconds = LOGIN_SECONDS
         self.connections_max = CONNECTIONS_MAX
+        self.commands_per_second = 0  # of a trader's session; 0: no limit
         self.durable_event_seq = sequencer.event_seq
         self.takes_commands = True
         self.failure = None  # the error that stopped the server
@@ -67,6 +68,8 @@ class Server:
         self._trusted = []
         self._subscribers = {}  # instrument -> {Session: True}
         self._held = []  # (Session, frames to send or Subscribe or Unsubscribe to do), in order, after the flush
+        self._arrivals = []  # [(clock, commands), ...] of the batch
+        self._synced_seq = sequencer.exchange.seq  # the last command known to be on the disk
         self._cancels_due = {}  # account -> key of the session that ended
         self._flush_is_due = False
         self._listeners = []
@@ -144,6 +147,7 @@ class Server:
     def submitted(self, session, frames, count):
         """The session has had `count` commands applied; their events follow the flush at the end of this turn."""
         self.sequencer.add_source(session.key, session.account, frames, count)
+        self._arrivals.append((session.received_s, count))
         self._flush_soon()
         if self.sequencer.count >= BATCH_COMMANDS_MAX:
             self._flush_commands()
@@ -168,6 +172,7 @@ class Server:
     def query(self, session, message):
         if type(message) is QueryStatistics:
             rows = self.statistics(message.state_hash)
+            rows += self.metrics.latency_rows()
             reply = Statistics(self.sequencer.event_seq, rows, request_id=message.request_id)
         else:
             reply = answer(self.sequencer.exchange, message, self.sequencer.event_seq)
@@ -181,11 +186,14 @@ class Server:
             ["events", self.sequencer.event_seq],
             ["trades", exchange.trade_count],
             ["open_orders", exchange.orders.open_count],
+            ["waiting_stops", waiting_stops(exchange)],
+            ["accounts", len(exchange.ledger.accounts) - 1],  # the venue's own is none
             ["instruments", len(exchange.books)],
             ["sessions", len(self._by_key)],
             ["connections", len(self.connections)],
             ["journal_segment", self.journal.path],
             ["journal_offset", self.journal.position],
+            ["journal_lag", exchange.seq - self._synced_seq],
             ["takes_commands", 1 if self.takes_commands else 0],
         ]
         rows += self.metrics.rows()
@@ -228,7 +236,13 @@ class Server:
         except OSError as error:
             self.fail(error)
             return
-        self.metrics.flushed(batch.record, size, self.clock_s() - started_s)
+        now_s = self.clock_s()
+        self.metrics.flushed(batch.record, size, now_s - started_s)
+        arrivals, self._arrivals = self._arrivals, []
+        for received_s, count in arrivals:
+            self.metrics.answered(now_s - received_s, count)
+        if self.durability == Durability.SYNC:
+            self._synced_seq = self.sequencer.exchange.seq
         self._last_was_tick = batch.record.event_count == 0  # every other command has an event
         self._is_synced = self.durability == Durability.SYNC
         self.durable_event_seq = batch.record.next_event_seq - 1
@@ -379,10 +393,12 @@ class Server:
                 self._due_timer = self.loop.call_later(wait_s, self._due)
 
     def _due(self):
+        """The time may have come, and may have moved: the venue's clock is not the loop's."""
         self._due_timer = None
         self._due_ns = None
-        if self.failure is None and not self._is_stopping:
-            if self.takes_commands and self.sequencer.due_in_ns() is not None and self.sequencer.due_in_ns() <= 0:
+        if self.failure is None and not self._is_stopping and self.takes_commands:
+            wait_ns = self.sequencer.due_in_ns()
+            if wait_ns is not None and wait_ns <= 0:
                 self.submit_own(0, 0, Tick(0))
             else:
                 self._wake_when_due()
@@ -415,14 +431,19 @@ class Server:
                 log.warning("there is space for the journal again: commands are taken")
                 self.takes_commands = True
                 self._cancel_disconnected()
+                self._wake_when_due()
             else:
                 self.loop.call_later(ROOM_RETRY_SECONDS, self._look_for_room)
 
     def _sync_beside(self):
         if not self._is_synced:
             self._is_synced = True
-            self.loop.run_in_executor(None, self.journal.sync).add_done_callback(self._synced_beside)
+            seq = self.sequencer.exchange.seq - self.sequencer.count  # what is written
+            syncing = self.loop.run_in_executor(None, self.journal.sync)
+            syncing.add_done_callback(lambda done: self._synced_beside(done, seq))
 
-    def _synced_beside(self, done):
+    def _synced_beside(self, done, seq):
         if done.exception() is not None:
             self.fail(done.exception())
+        else:
+            self._synced_seq = seq

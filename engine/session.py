@@ -6,6 +6,7 @@ A session first logs in, then (where it asked for it) is sent what it missed, re
 import asyncio
 import struct
 
+from engine.rate_limit import SECOND_NS, RateLimit
 from protocol import codec
 from protocol.errors import FieldError, ProtocolError
 from protocol.framing import LENGTH_BYTES, FrameReader
@@ -58,6 +59,8 @@ class Session(asyncio.Protocol):
         self.allowed = TRUSTED_COMMANDS if self.is_trusted else TRADER_COMMANDS
         self.queries_max = TRUSTED_QUERIES_MAX if self.is_trusted else QUERIES_MAX
         self.queries = 0
+        self.received_s = 0.0  # when the bytes came that are being read
+        self.limit = RateLimit(0 if self.is_trusted else server.commands_per_second, self._clock_ns())
         self.key = 0
         self.account = 0
         self.is_open = False  # logged in, and not closed
@@ -73,6 +76,9 @@ class Session(asyncio.Protocol):
         self._login = None
         self._login_timer = None
         self._cursor = None
+
+    def _clock_ns(self):
+        return int(self.server.clock_s() * SECOND_NS)
 
     # --- the connection ----------------------------------------------------------------------------------------------
 
@@ -151,6 +157,7 @@ class Session(asyncio.Protocol):
         if self.is_closing or self.server.failure is not None:
             return
         self.has_received = True
+        self.received_s = self.server.clock_s()
         self.queries = 0
         buffer, ends = self._reader.feed(data)
         try:
@@ -170,6 +177,9 @@ class Session(asyncio.Protocol):
         sequencer = server.sequencer
         allowed = self.allowed
         account = self.account
+        limit = self.limit
+        if limit.per_second:
+            limit.fill(self._clock_ns())
         run_start = start
         run_count = 0
         for end in ends:
@@ -178,10 +188,11 @@ class Session(asyncio.Protocol):
                 command = codec.decode(buffer, start + LENGTH_BYTES, end)
             except (FieldError, ProtocolError) as error:
                 problem = error
-            if command is not None and allowed[command.TYPE] and server.takes_commands:
+            if command is not None and allowed[command.TYPE] and server.takes_commands and limit.left:
                 if command.account == 0:
                     command.account = account
                 if (command.account == account or self.is_trusted) and not _is_forged(command, self.is_trusted):
+                    limit.left -= 1
                     sequencer.apply(self.key, command)
                     run_count += 1
                     start = end
@@ -230,17 +241,23 @@ class Session(asyncio.Protocol):
                 self.queries += 1
                 self.server.query(self, message)
         elif self.allowed[message.TYPE]:
-            if self.server.takes_commands:
-                text = "not for account %d, or for this reason" % message.account
-                self._refuse_request(message, Code.NOT_ALLOWED, text)
-            else:
-                self._refuse_request(message, Code.JOURNAL_FULL, "the journal's disk is full")
+            self._refuse_command(message)
         elif kind is Subscribe or kind is Unsubscribe:
             self.server.hold(self, message)
         elif kind is Logout:
             self.close(Code.LOGOUT, "")
         else:
             self._refuse_request(message, Code.NOT_ALLOWED, "%s is not for this session to send" % kind.__name__)
+
+    def _refuse_command(self, message):
+        """One of a kind that this session may send, and not now, or not so."""
+        if not self.server.takes_commands:
+            self._refuse_request(message, Code.JOURNAL_FULL, "the journal's disk is full")
+        elif not self.limit.left:
+            self._refuse_request(message, Code.RATE_LIMITED, "at most %d a second" % self.limit.per_second)
+        else:
+            text = "not for account %d, or for this reason, or with a second factor" % message.account
+            self._refuse_request(message, Code.NOT_ALLOWED, text)
 
     # --- login and resume --------------------------------------------------------------------------------------------
 
