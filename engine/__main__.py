@@ -139,8 +139,12 @@ async def _serve(config):
     if server.failure is not None:
         return EXIT_FAILED
     journal.close()
-    path = write_snapshot(config.journal, disk, venue_id, sequencer.exchange, sequencer.event_seq, sequencer.time_ns)
-    log.info("stopped at command %d; snapshot %s", sequencer.exchange.seq, path)
+    exchange = sequencer.exchange
+    try:
+        path = write_snapshot(config.journal, disk, venue_id, exchange, sequencer.event_seq, sequencer.time_ns)
+        log.info("stopped at command %d; snapshot %s", exchange.seq, path)
+    except OSError as error:  # the journal is whole all the same; the next start takes longer
+        log.error("stopped at command %d; no snapshot was written: %s", exchange.seq, error)
     disk.close(lock)
     return 0
 
