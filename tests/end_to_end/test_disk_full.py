@@ -49,10 +49,9 @@ class Ballast:
         self.path = os.path.join(str(directory), "ballast")
 
     def take(self):
-        with open(self.path, "ab", buffering=0) as file:
-            with contextlib.suppress(OSError):
-                while True:
-                    file.write(bytes(4096))
+        with open(self.path, "ab", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
 
     def give_back(self):
         os.remove(self.path)
