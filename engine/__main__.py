@@ -6,6 +6,7 @@ import asyncio
 import base64
 import logging
 import os
+import resource
 import signal
 import sys
 import time
@@ -21,7 +22,7 @@ from engine.exchange import RULES_VERSION
 from engine.journal import Journal, JournalLocked, lock_directory
 from engine.metrics import serve_metrics
 from engine.sequencer import Divergence
-from engine.server import Server
+from engine.server import CONNECTIONS_MAX, Server
 from engine.snapshots import write_snapshot
 from engine.warmup import warm_up
 from protocol.errors import JournalCorrupt
@@ -29,6 +30,8 @@ from protocol.login import TRADER, TRUSTED
 from protocol.messages import Durability
 
 KEYS_RELOAD_SECONDS = 1
+FILES_RESERVED = 256  # for the journal, and for connections that are accepted in order to be refused
+FILES_PER_CONNECTION = 2  # its socket and, while it resumes, a segment
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
 log = logging.getLogger("engine")
@@ -85,6 +88,20 @@ def _run(serving):
     return asyncio.run(serving)
 
 
+def _connections_max():
+    """Ask for as many open files as CONNECTIONS_MAX need. -> how many connections those that we get are enough for."""
+    wanted = FILES_RESERVED + FILES_PER_CONNECTION * CONNECTIONS_MAX
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        if soft < wanted:
+            connections = max(1, (soft - FILES_RESERVED) // FILES_PER_CONNECTION)
+            log.warning("at most %d open files, and so at most %d connections", soft, connections)
+            return connections
+    return CONNECTIONS_MAX
+
+
 def _new_nonce():
     return base64.b64encode(os.urandom(18)).decode("ascii")
 
@@ -117,6 +134,7 @@ async def _serve(config):
     collector = Collector()
     server = Server(loop, sequencer, journal, keys, durability, _new_nonce, time.perf_counter, collector)
     server.commands_per_second = config.commands_per_second
+    server.connections_max = _connections_max()
     collector.start()
     port = await server.listen(config.host, config.port, TRADER)
     trusted_port = await server.listen(config.host, config.trusted_port, TRUSTED)
@@ -140,8 +158,12 @@ async def _serve(config):
     if server.failure is not None:
         return EXIT_FAILED
     journal.close()
-    path = write_snapshot(config.journal, disk, venue_id, sequencer.exchange, sequencer.event_seq, sequencer.time_ns)
-    log.info("stopped at command %d; snapshot %s", sequencer.exchange.seq, path)
+    exchange = sequencer.exchange
+    try:
+        path = write_snapshot(config.journal, disk, venue_id, exchange, sequencer.event_seq, sequencer.time_ns)
+        log.info("stopped at command %d; snapshot %s", exchange.seq, path)
+    except OSError as error:  # the journal is whole all the same; the next start takes longer
+        log.error("stopped at command %d; no snapshot was written: %s", exchange.seq, error)
     disk.close(lock)
     return 0
 

@@ -92,6 +92,8 @@ class Server:
     def start(self):
         """From now on time passes, and an exception that nobody expected stops the core."""
         self.loop.set_exception_handler(lambda loop, context: self._unexpected(context))
+        if not self.journal.has_room():
+            self._refuse_commands()
         self._every(self.heartbeat_ns * 0.5e-9, self._heartbeats)
         if self.durability == Durability.WRITE:
             self._every(WRITE_SYNC_SECONDS, self._sync_beside)

@@ -61,7 +61,7 @@ def _arguments():
     return parser.parse_args()
 
 
-def run(commands, batch=1000, rounds=9, flow="mixed", accounts=1, stages=tuple(STAGES), python=sys.executable,
+def run(commands=500_000, batch=1000, rounds=9, flow="mixed", accounts=1, stages=tuple(STAGES), python=sys.executable,
         cpu=None, **_):  # fmt: skip
     """Make the flow, measure it in processes of their own, one for each stage. -> results as printed."""
     made = generate(commands, flow, tuple(range(1, accounts + 1)))

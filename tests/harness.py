@@ -66,14 +66,17 @@ class Venue:
 class CoreProcess:
     """`python -m engine` of the interpreter that runs the tests. To be used in a `with` block, which kills it."""
 
-    def __init__(self, venue, *arguments, environment=None):
-        command = [sys.executable, "-m", "engine", "--journal", venue.journal, "--keys", venue.keys_path]
+    def __init__(self, venue, *arguments, files=None, files_max=None):
+        """`files`, `files_max`: how many it may have open at first, and at most (soft and hard limit)."""
+        limits = "".join("ulimit %s %d; " % limit for limit in (("-Sn", files), ("-Hn", files_max)) if limit[1])
+        command = ["sh", "-c", limits + 'exec "$@"', "sh"] if limits else []
+        command += [sys.executable, "-m", "engine", "--journal", venue.journal, "--keys", venue.keys_path]
         command += ["--port", "0", "--trusted-port", "0", "--metrics-port", "-1", "--warm-up", "0"]
         command += ["--segment-bytes", str(SEGMENT_BYTES)]
         self.process = subprocess.Popen(
             command + list(arguments),  # of two equal options the last counts
             cwd=str(ROOT),
-            env=dict(os.environ, **PYPY_ENVIRONMENT, **(environment or {})),
+            env=dict(os.environ, **PYPY_ENVIRONMENT),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -83,7 +83,7 @@ GROUPS = [
         files=("engine/__main__.py",),
         imports=PURE_STANDARD
         | SHELL_STANDARD
-        | {"argparse", "time", "attrs", "hdrh", "prometheus_client", "uvloop", "engine", "protocol"},
+        | {"argparse", "resource", "time", "attrs", "hdrh", "prometheus_client", "uvloop", "engine", "protocol"},
     ),
     Group(files=("engine/__init__.py",), imports={"sys", "pypyjit"}),
     Group(

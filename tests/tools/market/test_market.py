@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools.journals import in_thread
 from tests.tools.market.files import SmallExchange, small_day, write_best, write_full
 from tools.__main__ import main
 from tools.market.core import HOST, OwnCore
@@ -20,7 +21,7 @@ OWN = ("--spawn", "--durability", "write", "--json")
 
 def market(capsys, *words):
     """-> (exit code, what it wrote as JSON or None, stderr)."""
-    code = main(["market", *map(str, words)])
+    code = in_thread(main, ["market", *map(str, words)])
     captured = capsys.readouterr()
     return code, json.loads(captured.out) if captured.out else None, captured.err
 
@@ -112,7 +113,7 @@ def test_an_expected_figure_that_is_missed_fails(days, capsys):
 
 
 def test_the_table_says_what_was_seen(days, capsys):
-    assert main(["market", str(days / "full"), "--spawn", "--limit", "50", "--kill", "1"]) == 0
+    assert in_thread(main, ["market", str(days / "full"), "--spawn", "--limit", "50", "--kill", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "full, instrument 1"
     assert lines[1].split() == ["messages", "in", "the", "file", "50"]

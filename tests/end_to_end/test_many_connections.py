@@ -1,0 +1,87 @@
+"""A thousand connections, and more than there are files for: the journal still gets its own."""
+
+import asyncio
+import contextlib
+import resource
+
+import attrs
+import pytest
+
+from engine.credentials import save_keys
+from protocol.messages import Code, Event, InstrumentDefined, OrderAccepted, OrderFilled, SessionClosed
+from tests.harness import CoreProcess, Peer, Venue, buy, instrument, peer, sell
+
+CONNECTIONS = 1_000
+
+
+@pytest.fixture
+def many_files():
+    """Room for the tests' own ends of the connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + 500
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        pytest.skip("this machine allows a process %d files" % hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture
+def venue(tmp_path):
+    """Accounts 1 to CONNECTIONS, each with its key, all with one secret: deriving a thousand takes its time."""
+    venue = Venue(tmp_path, accounts=(1,))
+    ((number, secret),) = venue.traders
+    first = venue.keys.by_number[number]
+    for account in range(2, CONNECTIONS + 1):
+        key = 1_000 + account
+        venue.keys.by_number[key] = attrs.evolve(first, key=key, account=account)
+        venue.traders.append((key, secret))
+    save_keys(venue.keys_path, venue.keys)
+    return venue
+
+
+@contextlib.asynccontextmanager
+async def all_logged_in(port, keys):
+    peers = []
+    try:
+        for start in range(0, len(keys), 100):
+            peers += await asyncio.gather(*[Peer.logged_in(port, key) for key in keys[start : start + 100]])
+        yield peers
+    finally:
+        for each in peers:
+            each.vanish()
+        for each in peers:
+            with contextlib.suppress(ConnectionError):
+                await each.writer.wait_closed()
+
+
+async def test_a_thousand_sessions_trade_with_each_other_and_each_is_told_its_own(many_files, venue):
+    with CoreProcess(venue, files=256) as core:  # fewer than connections: the core has to ask for more
+        core.ready()
+        async with peer(core.trusted_port, venue.trusted) as operator:
+            await operator.ask(instrument(), InstrumentDefined)
+        async with all_logged_in(core.port, venue.traders) as peers:
+            for _ in range(3):
+                for number, each in enumerate(peers):
+                    each.send(buy(100, 1) if number % 2 else sell(100, 1))
+                for account, each in enumerate(peers, start=1):
+                    events = await each.until(OrderFilled)
+                    assert {event.account for event in events if isinstance(event, Event)} == {account}
+                    assert [type(event) for event in events].count(OrderAccepted) == 1
+        assert core.stop() == 0
+
+
+async def test_more_connections_than_files_are_refused_and_the_journal_goes_on(many_files, venue):
+    with CoreProcess(venue, files=600, files_max=600) as core:
+        core.ready()
+        async with peer(core.trusted_port, venue.trusted) as operator:
+            await operator.ask(instrument(), InstrumentDefined)
+            crowd = await asyncio.gather(*[Peer.connect(core.port) for _ in range(CONNECTIONS)])
+            operator.send(*[buy(100, 1, account=1) for _ in range(5_000)])  # several segments
+            await operator.until(OrderAccepted, 5_000)
+            closed = [message for each in crowd for message in await each.rest()]
+            assert {type(message) for message in closed} == {SessionClosed}
+            assert {message.code for message in closed} == {Code.TOO_MANY_SESSIONS, Code.LOGIN_TIMEOUT}
+            for each in crowd:
+                await each.close()
+        assert core.stop() == 0
