@@ -61,7 +61,7 @@ def test_a_limit_order_rests_and_is_listed_and_cancelled(venue):
     (listed,) = order(venue, "list")
     assert (listed["order_id"], listed["price"], listed["side"]) == (placed["order_id"], 9995, "buy")
     code, out, _ = run_tool("order", "list", *venue)
-    assert code == 0 and "GOLD-USDT  buy   99.95     1.500  1.500  mine" in out
+    assert code == 0 and "GOLD-USDT  buy   99.95     1.500  1.500          -  mine" in out
     (cancelled,) = order(venue, "cancel", placed["order_id"])
     assert (cancelled["reason"], cancelled["quantity"]) == ("user", 1500)
     assert order(venue, "list") == []
@@ -72,6 +72,38 @@ def test_a_market_order_takes_what_is_there_and_the_rest_is_cancelled(venue):
     code, out, _ = run_tool("order", "place", "buy", "3", "GOLD-USDT", *venue)
     assert code == 0
     assert out.splitlines()[1:] == ["  filled 1.000 at 100.00", "  cancelled 2.000: market_no_liquidity"]
+
+
+def test_a_stop_order_waits_is_amended_and_elected_by_a_trade(venue):
+    stop = order(venue, "place", "buy", "1", "GOLD-USDT", "--stop", "110", "--stp", "none")
+    limited = order(venue, "place", "sell", "1", "GOLD-USDT", "85", "--stop", "90", "--expire-in", "3600")
+    assert (stop["open_quantity"], limited["open_quantity"]) == (1000, 1000)
+    first, second = order(venue, "list")
+    assert (first["order_type"], first["stop_price"], first["is_waiting"]) == ("stop", 11_000, 1)
+    assert (second["order_type"], second["time_in_force"], second["price"]) == ("stop_limit", "gtd", 8500)
+    _, out, _ = run_tool("order", "list", *venue)
+    assert [line.split()[3:] for line in out.splitlines()[2:]] == [
+        ["-", "1.000", "1.000", "110.00"],
+        ["85.00", "1.000", "1.000", "90.00"],
+    ]
+    code, out, _ = run_tool("order", "amend", stop["order_id"], "--stop", "100", "--quantity", "0.5", *venue)
+    assert (code, out) == (0, "order %d amended, its place lost\n  open 0.500\n" % stop["order_id"])
+    assert order(venue, "amend", limited["order_id"], "--quantity", "0.5")["kept_priority"]
+    order(venue, "place", "sell", "2", "GOLD-USDT", "100", "--account", 2)
+    code, out, _ = run_tool("order", "place", "buy", "1", "GOLD-USDT", "100", *venue)
+    assert out.splitlines()[1:] == ["  filled 1.000 at 100.00"]
+    assert [found["order_id"] for found in order(venue, "list")] == [limited["order_id"]]
+    code, _, err = run_tool("order", "amend", stop["order_id"], "--quantity", "1", *venue)
+    assert code == 1 and "no open order" in err
+
+
+def test_a_client_order_id_that_was_used_is_told(venue):
+    placed = order(venue, "place", "buy", "1", "GOLD-USDT", "50", "--client-order-id", "once")
+    code, out, _ = run_tool("order", "place", "buy", "2", "GOLD-USDT", "50", "--client-order-id", "once", *venue)
+    expected = (
+        "order %d was placed before under this client order id, but for quantity; nothing is done\n  open 1.000\n"
+    )
+    assert (code, out) == (0, expected % placed["order_id"])
 
 
 def test_how_an_order_may_match(venue):

@@ -72,6 +72,13 @@ def test_from_nothing_to_a_trade_and_again_to_the_end(tmp_path):
         assert (len(book["bids"]), len(book["asks"])) == (5, 5)
         code, placed = run_json("order", "place", "buy", "0.01", "BTC-USDT", "60030.00", *demo)
         assert (code, placed["filled_quantity"], placed["open_quantity"]) == (0, 10_000, 0)
+        _, (btc, _, usdt) = run_json("order", "balances", *demo)
+        assert (btc["available"], btc["reserved"]) == (1_001_000_000, 0)
+        assert usdt["reserved"] > 0 and usdt["available"] + usdt["reserved"] < 100_000_000_000_000
+        code, bought = run_json("order", "place", "buy", "60.04", "BTC-USDT", "--by-amount", *demo)
+        assert (code, bought["filled_quantity"]) == (0, 1_000)  # whole lots of 0.0001 at 60030 and fees
+        code, out, _ = run_tool("journal", "proof", facts["journal"])
+        assert code == 0 and "The sums hold." in out
         with socket.create_connection((facts["host"], facts["metrics_port"])) as metrics:
             metrics.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
             assert b"200 OK" in metrics.recv(100)
@@ -81,9 +88,9 @@ def test_from_nothing_to_a_trade_and_again_to_the_end(tmp_path):
         assert again["instruments_made"] == []
         assert again["demo_keys"] == facts["demo_keys"]
         _, book = run_json("order", "book", "BTC-USDT", *demo)
-        assert book["asks"][0]["quantity"] == 15_000  # what the trade left
+        assert book["asks"][0]["quantity"] == 14_000  # what the trades left
         assert end(process, signal.SIGTERM)[0] == 0
-    assert recover(str(directory / "journal"), None, 16).sequencer.exchange.trade_count == 1
+    assert recover(str(directory / "journal"), None, 16).sequencer.exchange.trade_count == 2
 
 
 def test_text_shows_addresses_keys_and_commands_that_work(tmp_path):

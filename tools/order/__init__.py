@@ -9,8 +9,9 @@ import asyncio
 import os
 
 from protocol.calls import RequestFailed
+from protocol.messages import SELF_TRADE_PREVENTIONS
 from tools.console import Failed, note
-from tools.order.actions import Trader, book, cancel, list_orders, place
+from tools.order.actions import Trader, amend, balances, book, cancel, list_orders, place
 from tools.order.watch import watch
 from tools.up.venue import read_demo
 
@@ -32,7 +33,8 @@ def add_arguments(parser):
         action.set_defaults(work=work)
         return action
 
-    placing = add("place", place, "place an order: place buy 0.01 BTC-USDT 60000; without a price, a market order")
+    text = "place an order: place buy 0.01 BTC-USDT 60000; without a price a market order; with --stop it waits"
+    placing = add("place", place, text)
     placing.add_argument("side", choices=("buy", "sell"))
     placing.add_argument("quantity")
     placing.add_argument("symbol")
@@ -41,12 +43,29 @@ def add_arguments(parser):
     how.add_argument("--ioc", action="store_true", help="immediate or cancel: fill what can be filled now, no more")
     how.add_argument("--fok", action="store_true", help="fill or kill: all of it now, or nothing")
     how.add_argument("--post-only", action="store_true", help="reject it where it would match at once")
+    placing.add_argument("--stop", metavar="PRICE", help="wait until a trade is at this price or beyond it")
+    placing.add_argument("--expire-in", type=float, metavar="SECONDS", help="end it by itself after so long")
+    placing.add_argument(
+        "--by-amount", action="store_true", help="of a market order: quantity is what to spend, or earn"
+    )
+    placing.add_argument(
+        "--stp",
+        choices=SELF_TRADE_PREVENTIONS.values(),
+        default="cancel_taker",
+        help="what happens where it meets an order of the same account (default %(default)s)",
+    )
     placing.add_argument("--client-order-id", default="", metavar="TEXT", help="your own name for it")
+    amending = add("amend", amend, "change an open order; one that only gets smaller keeps its place")
+    amending.add_argument("order_id", type=int)
+    amending.add_argument("--price")
+    amending.add_argument("--quantity", help="in all, what is filled included")
+    amending.add_argument("--stop", metavar="PRICE", help="new stop price, while it waits")
     cancelling = add("cancel", cancel, "cancel one order, or all")
     which = cancelling.add_mutually_exclusive_group(required=True)
     which.add_argument("order_id", nargs="?", type=int)
     which.add_argument("--all", action="store_true", help="every open order of the account")
-    add("list", list_orders, "list the account's open orders")
+    add("list", list_orders, "list the account's open orders, and its stop orders that wait")
+    add("balances", balances, "show what the account has, available and reserved for open orders")
     booking = add("book", book, "show a book")
     booking.add_argument("symbol")
     booking.add_argument("--levels", type=int, default=10, help="of each side (default %(default)s)")

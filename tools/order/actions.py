@@ -1,5 +1,7 @@
 """What `tools order` does with a connected client, but for watching."""
 
+import time
+
 import attrs
 
 from protocol.calls import ConnectionClosed
@@ -9,6 +11,12 @@ from tools.console import Failed, fields_of, named, print_json, table
 from tools.decimals import Scale
 
 CONNECT_SECONDS = 5
+TYPE_OF = {  # (has a price, has a stop price) -> order type
+    (True, False): "limit",
+    (False, False): "market",
+    (True, True): "stop_limit",
+    (False, True): "stop",
+}
 
 
 class Trader:
@@ -53,28 +61,77 @@ class Trader:
 async def place(trader, arguments):
     instrument = trader.instrument(arguments.symbol)
     prices, quantities = trader.scales(instrument.instrument)
+    has_price, has_stop = arguments.price is not None, arguments.stop is not None
+    amounts = Scale(instrument.price_scale + instrument.quantity_scale)
     placed = await trader.client.place(
         instrument=instrument.instrument,
         side=arguments.side,
-        quantity=quantities.units(arguments.quantity),
-        price=0 if arguments.price is None else prices.units(arguments.price),
-        order_type="market" if arguments.price is None else "limit",
+        quantity=0 if arguments.by_amount else quantities.units(arguments.quantity),
+        quote_quantity=amounts.units(arguments.quantity) if arguments.by_amount else 0,
+        price=prices.units(arguments.price) if has_price else 0,
+        stop_price=prices.units(arguments.stop) if has_stop else 0,
+        order_type=TYPE_OF[has_price, has_stop],
         time_in_force="fok" if arguments.fok else "ioc" if arguments.ioc else None,
+        expire_time_ns=time.time_ns() + int(arguments.expire_in * 10**9) if arguments.expire_in else 0,
         post_only=arguments.post_only,
+        self_trade_prevention=arguments.stp,
         client_order_id=arguments.client_order_id,
     )
     if arguments.json:
         fills = [fields_of(fill) for fill in placed.fills]
         print_json(dict(attrs.asdict(placed, recurse=False), fills=fills))
         return 0
-    print("order %d" % placed.order_id)
+    if placed.is_duplicate:
+        others = ", but for %s" % ", ".join(placed.differs) if placed.differs else ""
+        print("order %d was placed before under this client order id%s; nothing is done" % (placed.order_id, others))
+    else:
+        print("order %d" % placed.order_id)
     for fill in placed.fills:
         print("  filled %s at %s" % (quantities.text(fill.quantity), prices.text(fill.price)))
     if placed.open_quantity:
-        print("  open %s" % quantities.text(placed.open_quantity))
+        word = "waiting" if has_stop and not placed.is_duplicate else "open"
+        print("  %s %s" % (word, quantities.text(placed.open_quantity)))
     if placed.cancel_reason:
-        rest = placed.quantity - placed.filled_quantity - placed.open_quantity
-        print("  cancelled %s: %s" % (quantities.text(rest), placed.cancel_reason))
+        print("  cancelled %s: %s" % (quantities.text(placed.cancelled_quantity), placed.cancel_reason))
+    return 0
+
+
+async def amend(trader, arguments):
+    order = await trader.client.order(arguments.order_id)
+    if order is None:
+        raise Failed("there is no open order %d" % arguments.order_id)
+    prices, quantities = trader.scales(order.instrument)
+    amended = await trader.client.amend(
+        order.order_id,
+        price=prices.units(arguments.price) if arguments.price else 0,
+        quantity=quantities.units(arguments.quantity) if arguments.quantity else 0,
+        stop_price=prices.units(arguments.stop) if arguments.stop else 0,
+    )
+    if arguments.json:
+        fills = [fields_of(fill) for fill in amended.fills]
+        print_json(dict(attrs.asdict(amended, recurse=False), fills=fills))
+        return 0
+    kept = "kept" if amended.kept_priority else "lost"
+    print("order %d amended, its place %s" % (amended.order_id, kept))
+    for fill in amended.fills:
+        print("  filled %s at %s" % (quantities.text(fill.quantity), prices.text(fill.price)))
+    if amended.open_quantity:
+        print("  open %s" % quantities.text(amended.open_quantity))
+    if amended.cancel_reason:
+        print("  cancelled %s: %s" % (quantities.text(amended.cancelled_quantity), amended.cancel_reason))
+    return 0
+
+
+async def balances(trader, arguments):
+    found = await trader.client.balances()
+    if arguments.json:
+        print_json([attrs.asdict(balance) for balance in found])
+        return 0
+    rows = []
+    for balance in found:
+        scale = Scale(balance.scale)
+        rows.append([balance.symbol, scale.text(balance.available), scale.text(balance.reserved)])
+    print("\n".join(table(("asset", "available", "reserved"), rows)))
     return 0
 
 
@@ -97,16 +154,19 @@ async def cancel(trader, arguments):
 async def list_orders(trader, arguments):
     orders = await trader.client.open_orders()
     if arguments.json:
-        print_json([dict(attrs.asdict(order), side=named("side", order.side)) for order in orders])
+        print_json([{name: named(name, value) for name, value in attrs.asdict(order).items()} for order in orders])
         return 0
     symbols = {instrument.instrument: instrument.symbol for instrument in trader.instruments}
     rows = []
     for order in orders:
         prices, quantities = trader.scales(order.instrument)
-        amounts = [prices.text(order.price), quantities.text(order.quantity), quantities.text(order.open_quantity)]
+        amounts = [prices.text(order.price) if order.price else "-"]
+        amounts += [quantities.text(order.quantity), quantities.text(order.open_quantity)]
+        amounts.append(prices.text(order.stop_price) if order.is_waiting else "-")
         head = [order.order_id, symbols[order.instrument], named("side", order.side)]
         rows.append(head + amounts + [order.client_order_id])
-    print("\n".join(table(("order", "symbol", "side", "price", "quantity", "open", "client order id"), rows)))
+    columns = ("order", "symbol", "side", "price", "quantity", "open", "waits for", "client order id")
+    print("\n".join(table(columns, rows)))
     return 0
 
 
