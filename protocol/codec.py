@@ -102,7 +102,7 @@ _READ_TAIL = """
         return None
     if tail_size:
         try:
-            {tail} = str(buffer[tail_start:end], "utf-8")
+            {tail} = buffer[tail_start:end].decode("utf-8")  # str(..., "utf-8") takes surrogates on PyPy
         except UnicodeDecodeError:
             return None
     else:
