@@ -43,7 +43,7 @@ SECOND_NS = 10**9
 TEXTS = ("", "a", "x" * 32, "x" * 33, "x" * 36, "x" * 37, "x" * 65, "a b", "\x00", "é", "~!")
 
 
-def definitions(money):
+def definitions(money=10**9):
     """-> the commands a venue starts with: assets, instruments, accounts 1 to 3 and `money` for each of them."""
     found = [DefineAsset(0, 1, 3, 0, "BASE"), DefineAsset(0, 2, 4, 0, "QUOTE")]
     for number, tick, lot, collar_bps, price_scale, quantity_scale, base, quote in INSTRUMENTS:

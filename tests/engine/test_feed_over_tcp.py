@@ -111,7 +111,7 @@ async def test_snapshot_and_changes_always_add_up_to_the_book(venue, seed):
                 known = open_orders(core) or [(1, 1)]
                 for _ in range(chance.randint(1, 20)):
                     with contextlib.suppress(ValueError):  # some cannot even be written
-                        operator.send(next_command(chance, known, known))
+                        operator.send(next_command(chance, 0, known, known))
                 await operator.ask(QueryOpenOrders(1), Orders)
                 for watcher in watchers[: 3 if round_number >= 75 else 2]:
                     told, asked = await watcher.book()
