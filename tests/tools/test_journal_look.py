@@ -9,7 +9,15 @@ import pytest
 
 from engine.snapshot import state_hash
 from protocol.journal import segment_paths
-from protocol.messages import OrderType, PlaceOrder, Side, Tick, TimeInForce
+from protocol.messages import (
+    CancelInstrument,
+    OpenAccount,
+    OrderType,
+    PlaceOrder,
+    Side,
+    Tick,
+    TimeInForce,
+)
 from tests.tools.journals import JournalMaker, flip_byte, make_journal, run_json, run_tool
 from tools.console import utc
 from tools.journal.dump import dumped
@@ -119,6 +127,32 @@ def test_events_stand_behind_the_command_that_caused_them(tmp_path):
     _, out, _ = run_tool("journal", "dump", tmp_path, "--from-seq", 4, "--to-seq", 4)
     assert "side=buy order_type=limit time_in_force=gtc" in out.splitlines()[0]
     assert "liquidity=maker" in out.splitlines()[2]
+
+
+def test_events_that_do_not_name_their_command_are_found_too(tmp_path):
+    maker = JournalMaker(tmp_path)
+    maker.batch(
+        [
+            place(1, Side.SELL, 100, 5),
+            place(2, Side.SELL, 100, 5),
+            OpenAccount(0, 0, "ann"),
+            OpenAccount(0, 0, "bob"),
+            CancelInstrument(0, 2, 0, 0),
+            CancelInstrument(0, 1, 0, 0, "closed"),
+            CancelInstrument(0, 1, 0, 0),
+        ]
+    )
+    maker.close()
+    shown = [(seq, [type(event).__name__ for event in events]) for seq, _, _, _, events in dumped(tmp_path, 5)]
+    assert shown == [
+        (5, ["AccountOpened"]),
+        (6, ["AccountOpened"]),
+        (7, ["AllCancelled"]),
+        (8, ["OrderCancelled", "OrderCancelled", "AllCancelled"]),
+        (9, ["AllCancelled"]),
+    ]
+    _, out, _ = run_tool("journal", "dump", tmp_path, "--from-seq", 8, "--to-seq", 8)
+    assert "reason=closed" in out and "reason=admin" in out
 
 
 def test_dump_shows_what_is_whole_before_the_damage(tmp_path):

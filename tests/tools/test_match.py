@@ -136,6 +136,81 @@ def test_a_file_of_only_a_header_has_no_events(match, tmp_path):
     assert book.read_text() == "side,price,quantity,orders\n"
 
 
+def test_without_a_column_stp_an_account_trades_with_itself_and_with_one_it_does_not(match):
+    rows = "new,a,buy,5,3\nnew,b,sell,5,1\n"
+    assert match("action,order_id,side,price,quantity\n" + rows)[1].splitlines()[-1] == "2,traded,b,sell,5,1,a,b,"
+    rows = "new,a,buy,5,3,\nnew,b,sell,5,1,\nnew,c,sell,5,1,NONE\n"
+    assert match("action,order_id,side,price,quantity,stp\n" + rows)[1].splitlines()[2:] == [
+        "2,accepted,b,sell,5,1,,,",
+        "2,cancelled,b,sell,5,1,,,self_trade",
+        "3,accepted,c,sell,5,1,,,",
+        "3,traded,c,sell,5,1,a,c,",
+    ]
+
+
+@pytest.mark.parametrize(
+    "mode, lines",
+    [
+        ("cancel_taker", ["t,buy,9,8"]),
+        ("cancel_maker", ["m,sell,9,5"]),
+        ("cancel_both", ["m,sell,9,5", "t,buy,9,8"]),
+        ("decrement", ["m,sell,9,5"]),
+    ],
+)
+def test_what_self_trade_prevention_cancels_is_told(match, mode, lines):
+    text = "action,order_id,side,price,quantity,stp\nnew,m,sell,9,5,\nnew,t,buy,9,8,%s\ncancel,t,,,,\n" % mode
+    found = match(text)[1].splitlines()[3:]
+    assert [line for line in found if "self_trade" in line and "cancelled" in line] == [
+        "2,cancelled,%s,,,self_trade" % line for line in lines
+    ]
+    left = {"cancel_maker": 8, "decrement": 3}.get(mode)
+    assert found[-1] == ("3,cancelled,t,buy,9,%d,,,user" % left if left else "3,rejected,t,,,,,,unknown_order")
+
+
+def test_what_decrement_takes_adds_up(match):
+    text = "action,order_id,side,price,quantity,stp\nnew,m,sell,9,5,\nnew,n,sell,9,5,\nnew,t,buy,9,8,decrement\n"
+    assert match(text)[1].splitlines()[3:] == [
+        "3,accepted,t,buy,9,8,,,",
+        "3,amended,t,buy,9,3,,,self_trade",
+        "3,cancelled,m,sell,9,5,,,self_trade",
+        "3,amended,n,sell,9,2,,,self_trade",
+        "3,cancelled,t,buy,9,3,,,self_trade",
+    ]
+
+
+def test_stop_orders_wait_and_are_triggered_by_a_trade(match, tmp_path):
+    book = tmp_path / "book.csv"
+    text = "action,order_id,side,type,price,quantity,stop_price\n"
+    text += "new,s1,sell,stop,,2,98\n"
+    text += "new,s2,sell,stop_limit,97,3,99\n"
+    text += "new,s3,buy,stop,,1,105\n"
+    text += "amend,s1,,,,,97.5\n"  # below what will be traded first
+    text += "new,b1,buy,,98,4,\n"
+    text += "new,b2,buy,,97.5,4,\n"
+    text += "new,a,sell,,98,2,\n"
+    text += "cancel,s3,,,,,\n"
+    text += "new,s4,sell,stop,,1,99\n"
+    options = ("--price-scale", "1", "--book", str(book))
+    assert match(text, *options)[1].splitlines()[1:] == [
+        "1,accepted,s1,sell,,2,,,",
+        "2,accepted,s2,sell,97.0,3,,,",
+        "3,accepted,s3,buy,,1,,,",
+        "4,amended,s1,sell,,2,,,",
+        "5,accepted,b1,buy,98.0,4,,,",
+        "6,accepted,b2,buy,97.5,4,,,",
+        "7,accepted,a,sell,98.0,2,,,",
+        "7,traded,a,sell,98.0,2,b1,a,",
+        "7,triggered,s2,sell,99.0,3,,,",
+        "7,traded,s2,sell,98.0,2,b1,s2,",
+        "7,traded,s2,sell,97.5,1,b2,s2,",
+        "7,triggered,s1,sell,97.5,2,,,",
+        "7,traded,s1,sell,97.5,2,b2,s1,",
+        "8,cancelled,s3,buy,,1,,,user",
+        "9,rejected,s4,,,,,,stop_would_trigger",
+    ]
+    assert book.read_text() == "side,price,quantity,orders\nbuy,97.5,1,1\n"
+
+
 def test_the_collar_can_be_set(match):
     text = "action,order_id,side,type,time_in_force,price,quantity\n"
     text += "new,a,sell,,,100,1\nnew,b,sell,,,102,1\nnew,c,buy,market,IOC,,2\n"
@@ -157,6 +232,9 @@ def test_the_collar_can_be_set(match):
         ("action,order_id\n,a\n", "orders.csv, line 2 (row 1), column action: '' is not one of new, cancel, amend"),
         ("action,order_id,side\nnew,a,long\n", "line 2 (row 1), column side: 'long' is not one of buy, sell"),
         ("action,order_id,post_only\nnew,a,maybe\n", "column post_only: 'maybe' is not one of true, false, 1, 0"),
+        ("action,order_id,stop_price\nnew,a,1.234\n", "column stop_price: 1.234 has more than 2 decimal places"),
+        ("action,order_id,stp\nnew,a,maybe\n", "column stp: 'maybe' is not one of cancel_taker, cancel_maker,"),
+        ("action,order_id,time_in_force\nnew,a,gtd\n", "column time_in_force: gtd needs a clock, and a file has none"),
         ("action,order_id,price\nnew,a,1.234\n", "line 2 (row 1), column price: 1.234 has more than 2 decimal places"),
         ("action,order_id,quantity\nnew,a,1.5\n", "column quantity: 1.5 has more than 0 decimal places"),
         ("action,order_id,price\nnew,a,1e5\n", "column price: '1e5' is not a decimal number"),

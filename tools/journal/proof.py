@@ -17,14 +17,13 @@ def run(arguments):
     with progress("replaying", arguments.at) as advance:
         state = state_at(arguments.directory, arguments.at, advance=advance)
     exchange = state.exchange
-    ledger = exchange.ledger
-    assets = [_asset(ledger, asset) for asset in ledger.assets.values()]
+    assets = sums(exchange.ledger)
     proof = {
         "seq": exchange.seq,
         "event_seq": state.sequencer.event_seq,
         "time": utc(state.sequencer.time_ns),
         "state_hash": state_hash(exchange),
-        "accounts": len(ledger.accounts),
+        "accounts": len(exchange.ledger.accounts),
         "holds": all(asset["holds"] for asset in assets),
         "assets": assets,
     }
@@ -35,8 +34,12 @@ def run(arguments):
     return 0 if proof["holds"] else EXIT_NOT_HELD
 
 
-def _asset(ledger, asset):
-    """The figures of an asset, counted here from the balances themselves, in its units."""
+def sums(ledger):
+    """-> the figures of each asset, counted here from the balances themselves, in its units."""
+    return [_sums_of(ledger, asset) for asset in ledger.assets.values()]
+
+
+def _sums_of(ledger, asset):
     fees_index = ledger.accounts[FEES_ACCOUNT].index
     available, reserved = sum(asset.available), sum(asset.reserved)
     is_negative = min(asset.available) < 0 or min(asset.reserved) < 0

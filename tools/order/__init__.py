@@ -45,9 +45,7 @@ def add_arguments(parser):
     how.add_argument("--post-only", action="store_true", help="reject it where it would match at once")
     placing.add_argument("--stop", metavar="PRICE", help="wait until a trade is at this price or beyond it")
     placing.add_argument("--expire-in", type=float, metavar="SECONDS", help="end it by itself after so long")
-    placing.add_argument(
-        "--by-amount", action="store_true", help="of a market order: quantity is what to spend, or earn"
-    )
+    placing.add_argument("--by-amount", action="store_true", help="a market order: quantity is what to spend, or earn")
     placing.add_argument(
         "--stp",
         choices=SELF_TRADE_PREVENTIONS.values(),

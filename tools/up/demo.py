@@ -1,4 +1,4 @@
-"""What a new venue has to show: assets, two instruments with fees, two accounts with money, and a few resting orders."""
+"""What a new venue has to show: assets, two instruments with fees, two accounts with money, a few resting orders."""
 
 #: symbol, scale, what each account is given in whole units
 ASSETS = (("BTC", 8, 10), ("ETH", 8, 200), ("USDT", 8, 1_000_000))
@@ -12,8 +12,8 @@ LEVELS = 5
 
 
 async def make_demo(client, accounts):
-    """Define what is missing of INSTRUMENTS, through a trusted client, and give the accounts money, once; in a book that
-    was missing, the first of the accounts bids and the second asks. -> symbols defined."""
+    """Define what is missing of INSTRUMENTS, through a trusted client, and give the accounts money, once; in a book
+    that was missing, the first of the accounts bids and the second asks. -> symbols defined."""
     taken = {}
     for instrument in await client.instruments():
         taken[instrument.instrument] = taken[instrument.symbol] = True
