@@ -21,7 +21,11 @@ from protocol.messages import (
 
 
 class Administration:
-    """To be inherited by what has `_call(command, gather)`. Raises as TradingClient's other methods do."""
+    """To be inherited by what has `_call`. Raises as TradingClient's other methods do."""
+
+    async def _call(self, command, gather):
+        """Send a command; -> what `gather` makes of its events."""
+        raise NotImplementedError
 
     # --- instruments ---
 
