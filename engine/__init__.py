@@ -3,7 +3,7 @@
 import sys
 
 if sys.implementation.name == "pypy":
-    import pypyjit  # type: ignore[import-not-found]  # PyPy alone has it
+    import pypyjit
 
     # From frame to journal a command is traced as one piece, which takes more than the 6,000 operations of the default;
     # a path whose trace is given up runs at half the speed.
