@@ -69,7 +69,7 @@ def set_account_limits(random):
         random.choice(ACCOUNTS),
         random.choice((1, 2, 2, 2)),
         random.choice((0, 5_000, 100_000)),
-        random.choice((0, 50_000, 500_000)),
+        random.choice((0, 2_000, 500_000)),
         random.choice((0, 500, 50_000)),
         random.choice((0, 0, 3, 10)),
         9,

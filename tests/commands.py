@@ -33,7 +33,7 @@ ACCOUNTS = (1, 1, 1, 2, 2, 2, 3, 4)  # 4 is not opened: it trades where no funds
 #: orders may miss; with funds and without; a ledger as fine as the instrument, and finer.
 INSTRUMENTS = (
     (1, 1, 1, 300, 2, 0, 0, 0),
-    (2, 5, 10, 10_000, 1, 1, 1, 2),
+    (2, 5, 10, 9_990, 1, 1, 1, 2),
     (3, 1, 1, 200, 2, 0, 0, 0),
     (4, 1, 1, 0, 2, 2, 1, 2),
 )

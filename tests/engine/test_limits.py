@@ -116,7 +116,10 @@ def test_what_an_account_trades_in_a_day_is_limited_and_counted_on_both_sides(tr
     trading.now_ns = DAY_NS - 1
     assert trading.buy(5, 100).events == rejected(ALICE, Code.DAILY_NOTIONAL_LIMIT)
     trading.now_ns = DAY_NS
-    assert is_taken(trading.buy(10, 100))
+    assert is_taken(trading.buy(2, 100))  # and 4 of yesterday: together 6
+    trading.sell(6, 100, account=BOB)
+    assert trading.buy(5, 100).events == rejected(ALICE, Code.DAILY_NOTIONAL_LIMIT)
+    assert is_taken(trading.buy(4, 100))
 
 
 def test_a_large_order_needs_a_second_factor(trading):

@@ -128,9 +128,14 @@ def test_what_is_decremented_is_not_part_of_the_orders_total_any_more():
     trading = Trading()
     maker = trading.sell(5, 100)
     trading.buy(3, 100, self_trade_prevention=DECREMENT)
-    expected = rejected(ALICE, Code.AMEND_NO_CHANGE, GOLD, maker.order_id)
-    assert trading.amend(maker, quantity=2) == expected
-    assert trading.amend(maker, quantity=1) == [amended(maker, 100, 1, rests=1, kept_priority=1)]
+    taker = trading.buy(4, 100, self_trade_prevention=DECREMENT)
+    maker_again = trading.sell(5, 110)
+    trading.buy(3, 110, account=ALICE, self_trade_prevention=DECREMENT)
+    for order, price in ((taker, 100), (maker_again, 110)):  # each has lost all but 2
+        expected = rejected(ALICE, Code.AMEND_NO_CHANGE, GOLD, order.order_id)
+        assert trading.amend(order, quantity=2) == expected
+        assert trading.amend(order, quantity=1) == [amended(order, price, 1, rests=1, kept_priority=1)]
+    assert trading.cancel(maker) == rejected(ALICE, Code.UNKNOWN_ORDER, 0, maker.order_id)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -161,17 +166,16 @@ def test_the_incoming_orders_mode_decides():
 
 
 @pytest.mark.parametrize("price", [100, None])
-@pytest.mark.parametrize("mode, fills", [(TAKER, 2), (BOTH, 2), (MAKER, 4), (DECREMENT, 4)])
+@pytest.mark.parametrize("mode, fills", [(TAKER, 2), (BOTH, 2), (MAKER, 4), (DECREMENT, 2)])
 def test_fill_or_kill_does_not_count_what_prevention_would_take_away(mode, fills, price):
-    """2 of others, 1 of its own, 2 of others. Decrement takes the overlap off the order too: 5 would end with 4."""
+    """2 of others, 1 of its own, 2 of others. Decrement takes the overlap off the order too: 3 would end with 2."""
     trading = Trading()
     for account, quantity in ((BOB, 2), (ALICE, 1), (BOB, 2)):
         trading.sell(quantity, 100, account=account)
     order = {"self_trade_prevention": mode, "time_in_force": TimeInForce.FOK}
     assert trading.buy(fills + 1, price, **order).events == rejected(ALICE, Code.FOK_UNFILLABLE)
-    largest = 2 if mode == DECREMENT else fills
-    taker = trading.buy(largest, price, **order)
-    assert taker.events[0] == accepted(taker, filled=largest)
+    taker = trading.buy(fills, price, **order)
+    assert taker.events[0] == accepted(taker, filled=fills)
 
 
 def test_an_amend_and_an_elected_stop_order_are_prevented_like_a_new_order():
