@@ -22,7 +22,7 @@ from engine.exchange import RULES_VERSION
 from engine.journal import Journal, JournalLocked, lock_directory
 from engine.metrics import serve_metrics
 from engine.sequencer import Divergence
-from engine.server import CONNECTIONS_MAX, Server
+from engine.server import ACCEPTED_AT_A_TIME, CONNECTIONS_MAX, Server
 from engine.snapshots import write_snapshot
 from engine.warmup import warm_up
 from protocol.errors import JournalCorrupt
@@ -30,7 +30,7 @@ from protocol.login import TRADER, TRUSTED
 from protocol.messages import Durability
 
 KEYS_RELOAD_SECONDS = 1
-FILES_RESERVED = 256  # for the journal, and for connections that are accepted in order to be refused
+FILES_RESERVED = 64 + 10 * ACCEPTED_AT_A_TIME  # for the journal; for connections accepted in order to be refused
 FILES_PER_CONNECTION = 2  # its socket and, while it resumes, a segment
 EXIT_FAILED, EXIT_USAGE = 1, 2
 

@@ -6,6 +6,7 @@ cannot be written the server fails for good: nothing more is taken or sent, and 
 
 import asyncio
 import logging
+import socket
 
 from engine.feed import Feed
 from engine.metrics import Metrics
@@ -31,6 +32,8 @@ from protocol.messages import (
 )
 
 CONNECTIONS_MAX = 4096
+ACCEPTED_AT_A_TIME = 32
+WAITING_CONNECTIONS_MAX = 1024  # in the kernel's line of each listener
 LOGIN_SECONDS = 5
 HEARTBEAT_NS = 5_000_000_000
 IDLE_SECONDS = 0.1  # without a command: a Tick closes the last record, and the collector may work
@@ -85,9 +88,14 @@ class Server:
 
     async def listen(self, host, port, role=TRADER):
         """Take connections of one role; -> the port (for port 0)."""
-        listener = await self.loop.create_server(lambda: Session(self, role), host, port, backlog=1024)
-        self._listeners.append(listener)
-        return listener.sockets[0].getsockname()[1]
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family)
+        # asyncio takes `backlog` connections at a time, each a file before it can be refused; the rest wait in line
+        self._listeners.append(
+            await self.loop.create_server(lambda: Session(self, role), sock=listening, backlog=ACCEPTED_AT_A_TIME)
+        )
+        listening.listen(WAITING_CONNECTIONS_MAX)
+        return listening.getsockname()[1]
 
     def start(self):
         """From now on time passes, and an exception that nobody expected stops the core."""

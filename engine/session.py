@@ -91,10 +91,15 @@ class Session(asyncio.Protocol):
         if server.failure is not None:
             transport.abort()
             return
-        self._login = ServerLogin(server.keys.find, server.new_nonce(), server.keys.pepper, self.role)
         if not server.add_connection(self):
             self.close(Code.TOO_MANY_SESSIONS, "at most %d connections" % server.connections_max)
             return
+        try:
+            nonce = server.new_nonce()
+        except OSError:  # chance may come out of a file, and there may be none left
+            transport.abort()
+            return
+        self._login = ServerLogin(server.keys.find, nonce, server.keys.pepper, self.role)
         self._login_timer = server.loop.call_later(server.login_seconds, self._login_timed_out)
 
     def connection_lost(self, error):

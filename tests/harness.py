@@ -219,10 +219,10 @@ class Peer:
     async def connect(cls, port, receive_bytes=0):
         """`receive_bytes`: of the kernel's buffer, for a peer that is to be slow; 0: the kernel's choice."""
         connection = socket.socket()
-        connection.setblocking(False)
         if receive_bytes:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        await asyncio.get_running_loop().sock_connect(connection, (HOST, port))
+        connection.connect((HOST, port))  # the kernel does it at once, before the core accepts
+        connection.setblocking(False)
         return cls(*await asyncio.open_connection(sock=connection, limit=receive_bytes or 1 << 16))
 
     @classmethod

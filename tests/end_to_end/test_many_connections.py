@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from engine.credentials import save_keys
-from protocol.messages import Code, Event, InstrumentDefined, OrderAccepted, OrderFilled, SessionClosed
+from protocol.messages import Code, Event, Heartbeat, InstrumentDefined, OrderAccepted, OrderFilled, SessionClosed
 from tests.harness import CoreProcess, Peer, Venue, buy, instrument, peer, sell
 
 CONNECTIONS = 1_000
@@ -43,11 +43,20 @@ def venue(tmp_path):
 @contextlib.asynccontextmanager
 async def all_logged_in(port, keys):
     peers = []
+
+    async def beat():
+        while True:
+            await asyncio.sleep(1)
+            for each in peers:
+                each.send(Heartbeat())
+
+    beating = asyncio.ensure_future(beat())
     try:
         for start in range(0, len(keys), 100):
             peers += await asyncio.gather(*[Peer.logged_in(port, key) for key in keys[start : start + 100]])
         yield peers
     finally:
+        beating.cancel()
         for each in peers:
             each.vanish()
         for each in peers:
@@ -61,7 +70,7 @@ async def test_a_thousand_sessions_trade_with_each_other_and_each_is_told_its_ow
         async with peer(core.trusted_port, venue.trusted) as operator:
             await operator.ask(instrument(), InstrumentDefined)
         async with all_logged_in(core.port, venue.traders) as peers:
-            for _ in range(3):
+            for _ in range(2):
                 for number, each in enumerate(peers):
                     each.send(buy(100, 1) if number % 2 else sell(100, 1))
                 for account, each in enumerate(peers, start=1):
@@ -72,7 +81,7 @@ async def test_a_thousand_sessions_trade_with_each_other_and_each_is_told_its_ow
 
 
 async def test_more_connections_than_files_are_refused_and_the_journal_goes_on(many_files, venue):
-    with CoreProcess(venue, files=600, files_max=600) as core:
+    with CoreProcess(venue, files=700, files_max=700) as core:
         core.ready()
         async with peer(core.trusted_port, venue.trusted) as operator:
             await operator.ask(instrument(), InstrumentDefined)

@@ -202,7 +202,8 @@ async def test_one_who_asks_for_much_and_reads_nothing_is_held_to_a_bound_and_ot
 
 
 async def test_a_slow_consumer_is_closed_others_miss_nothing_and_neither_does_it_when_it_resumes(venue, monkeypatch):
-    """Three sessions see the same fills; the one that does not read must cost the two others nothing."""
+    """Three sessions see the same orders; the one that does not read must cost the two others nothing."""
+    monkeypatch.setattr(engine.session, "OUTBOUND_BYTES_HIGH", 1 << 16)
     monkeypatch.setattr(engine.session, "OUTBOUND_BYTES_MAX", 1 << 17)
     monkeypatch.setattr(engine.session, "CLOSE_SECONDS", 0.01)
     async with serving(venue) as core:
