@@ -1,6 +1,7 @@
 """Runs a throw-away core over a real loopback connection, so that the JIT has seen every path before the first trader.
 
-The flow is a plain mix: passive orders, cancels, amends, orders that trade, rejects, queries and a subscription.
+The flow is a plain mix: passive orders, cancels, amends, orders that trade, stop orders, rejects, queries and a
+subscription; on an instrument with funds and fees, and a part of it on one without.
 """
 
 import asyncio
@@ -18,12 +19,18 @@ from protocol.messages import (
     AmendOrder,
     CancelAll,
     CancelOrder,
+    DefineAsset,
     DefineInstrument,
+    Deposit,
     Durability,
+    OpenAccount,
     OrderAccepted,
     OrderType,
     PlaceOrder,
+    QueryBalances,
     QueryOpenOrders,
+    SelfTradePrevention,
+    SetFees,
     Side,
     Subscribe,
     TimeInForce,
@@ -32,6 +39,9 @@ from protocol.records import CLEAN
 
 WINDOW = 500  # requests in flight
 ACCOUNTS = (1, 2)
+FUNDED, PLAIN = 1, 2  # instruments
+SUPPLY = 10**15
+MIDDLE = 100_000  # price
 
 
 class NoDisk:
@@ -87,7 +97,7 @@ class _Trader(asyncio.Protocol):
                     del self.open_orders[:2500]
         frames = [connection.data_to_send()]
         if connection.is_live and not was_live:
-            frames.append(connection.send(Subscribe(1)))
+            frames.append(connection.send(Subscribe(FUNDED)))
         while connection.is_live and self.left > 0 and len(connection.unanswered) < WINDOW:
             self.left -= 1
             frames.append(connection.send(self._next()))
@@ -105,32 +115,50 @@ class _Trader(asyncio.Protocol):
         toward = 1 if side == Side.BUY else -1
         quantity = self.random.randint(1, 100)
         offset = self.random.randint(1, 200)
-        if chance < 0.45:
+        if chance < 0.43:
             name = "w%d" % self.left if chance < 0.1 else ""
-            return PlaceOrder(
-                0,
-                1,
-                side,
-                OrderType.LIMIT,
-                TimeInForce.GTC,
-                0,
-                100_000 - offset * toward,
-                quantity,
-                client_order_id=name,
-            )
+            return self._place(side, OrderType.LIMIT, TimeInForce.GTC, MIDDLE - offset * toward, quantity, name)
+        if chance < 0.45:
+            order = self._place(side, OrderType.STOP, TimeInForce.GTC, 0, 1 + quantity // 10)
+            order.stop_price = MIDDLE + offset * toward  # elected now and then, or at once refused
+            return order
         if chance < 0.80 and self.open_orders:
             return CancelOrder(0, self.open_orders.pop(self.random.randrange(len(self.open_orders))))
         if chance < 0.84 and self.open_orders:
-            return AmendOrder(0, self.open_orders[-1], 100_000 - offset * toward, quantity)
+            return AmendOrder(0, self.open_orders[-1], MIDDLE - offset * toward, quantity)
         if chance < 0.9:
-            return PlaceOrder(0, 1, side, OrderType.MARKET, TimeInForce.IOC, 0, 0, quantity)
+            return self._place(side, OrderType.MARKET, TimeInForce.IOC, 0, quantity)
         if chance < 0.92:
-            return PlaceOrder(0, 1, side, OrderType.LIMIT, TimeInForce.FOK, 0, 100_000 + offset * toward, quantity)
+            return self._place(side, OrderType.LIMIT, TimeInForce.FOK, MIDDLE + offset * toward, quantity)
         if chance < 0.9205:
             return CancelAll(0)
         if chance < 0.93:
-            return QueryOpenOrders(0, limit=5)
-        return PlaceOrder(0, 1, side, OrderType.LIMIT, TimeInForce.IOC, 0, 100_000 + offset * toward, quantity)
+            return QueryOpenOrders(0, limit=5) if chance < 0.925 else QueryBalances(0)
+        return self._place(side, OrderType.LIMIT, TimeInForce.IOC, MIDDLE + offset * toward, quantity)
+
+    def _place(self, side, order_type, time_in_force, price, quantity, name=""):
+        """Four fifths with funds; a tenth asks for self-trade prevention, the rest trades with whom it meets."""
+        chance = self.random.random()
+        prevention = SelfTradePrevention.CANCEL_TAKER if chance < 0.1 else SelfTradePrevention.NONE
+        instrument = FUNDED if chance < 0.8 else PLAIN
+        return PlaceOrder(
+            0, instrument, side, order_type, time_in_force, 0, price, quantity, prevention, client_order_id=name
+        )
+
+
+def _venue():
+    """-> the commands that make the throw-away venue."""
+    commands = [
+        DefineAsset(0, 1, 2, 0, "WARM-BASE"),
+        DefineAsset(0, 2, 4, 0, "WARM-QUOTE"),
+        DefineInstrument(0, FUNDED, 2, 2, 1, 1, 50, 1, 2, 0, "WARM"),
+        DefineInstrument(0, PLAIN, 2, 2, 1, 1, 50, 0, 0, 0, "WARM-PLAIN"),
+        SetFees(0, FUNDED, 0, 1000, 2000, 0),
+    ]
+    for account in ACCOUNTS:
+        commands.append(OpenAccount(account, 0, "warm-%d" % account))
+        commands += [Deposit(account, asset, SUPPLY, 0, "warm-%d-%d" % (account, asset)) for asset in (1, 2)]
+    return commands
 
 
 async def warm_up(loop, directory, commands, now_ns, clock_s, random_bytes, new_nonce):
@@ -141,7 +169,8 @@ async def warm_up(loop, directory, commands, now_ns, clock_s, random_bytes, new_
     for durability in (Durability.WRITE, Durability.SYNC):
         journal = Journal(directory, NoDisk(), End("", 0, CLEAN, "", 0, 1, 1, 0, 0), 1, RULES_VERSION)
         server = Server(loop, Sequencer(Exchange(), now_ns), journal, keys, durability, new_nonce, clock_s)
-        server.submit_own(0, 0, DefineInstrument(0, 1, 2, 2, 1, 1, 50, 0, 0, 0, "WARM"))
+        for command in _venue():
+            server.submit_own(0, 0, command)
         port = await server.listen("127.0.0.1", 0)
         running = []
         for key, secret in traders:

@@ -177,8 +177,9 @@ def test_one_side_holds_2_to_the_62_in_all_and_not_one_unit_more():
     larger = rejected(ALICE, Code.BOOK_FULL, GOLD, orders[-1].order_id)
     assert trading.amend(orders[-1], quantity=orders[-1].quantity + 1) == larger
     assert trading.amend(orders[-1], quantity=orders[-1].quantity - 1)[0].kept_priority == 1
-    last = trading.buy(1, 1)
+    last = trading.stop(Side.BUY, 1, 10)
     assert last.events == [accepted(last)]
+    assert trading.buy(1, 1).events == rejected(ALICE, Code.BOOK_FULL)
     other_side = trading.sell(1, 3)
     assert other_side.events == [accepted(other_side)]
 
