@@ -12,7 +12,7 @@ help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: ## Start the venue on this machine; Ctrl-C stops it
-	@tools/bootstrap.sh cpython core
+	@tools/bootstrap.sh cpython core venue
 	@tools/bootstrap.sh pypy core || echo "WARNING: no PyPy; CPython runs the core, at a fraction of the speed." >&2
 	@exec $(CPYTHON) -m tools up $(ARGS)
 
@@ -24,23 +24,23 @@ test-pypy: ## Run under PyPy what runs there: all but the gateway's and persiste
 	@$(PYPY) -m pytest $(ARGS)
 
 test-cpython: ## Run the whole suite under CPython
-	@tools/bootstrap.sh cpython core test
+	@tools/bootstrap.sh cpython core venue test test-venue
 	@$(CPYTHON) -m pytest $(ARGS)
 
 bench: ## Measure all there is to measure and write it to perf/results (ARGS=--quick for a trial run)
 	@tools/bootstrap.sh pypy core bench
-	@tools/bootstrap.sh cpython core bench
+	@tools/bootstrap.sh cpython core venue bench
 	@$(PYPY) -m perf.run --pypy $(PYPY) --cpython $(CPYTHON) $(ARGS)
 
 check: ## Lint, format, types, and the architecture test
-	@tools/bootstrap.sh cpython core test check
+	@tools/bootstrap.sh cpython core venue test test-venue check
 	@$(CPYTHON) -m ruff check .
 	@$(CPYTHON) -m ruff format --check .
 	@$(CPYTHON) -m mypy
 	@$(CPYTHON) -m pytest -q tests/test_architecture.py
 
 format: ## Bring the code into the form that check wants
-	@tools/bootstrap.sh cpython core test check
+	@tools/bootstrap.sh cpython core venue test test-venue check
 	@$(CPYTHON) -m ruff check --fix --exit-zero --quiet .
 	@$(CPYTHON) -m ruff format .
 

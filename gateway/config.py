@@ -1,0 +1,73 @@
+"""The gateway's settings: each has a default, a key in the `[gateway]` table of a TOML file, and an argument of that
+name. Secrets come in files, the database's address also as DATABASE_URL."""
+
+import attrs
+import tomllib
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used; the text names it."""
+
+
+def _setting(default, text):
+    return attrs.field(default=default, metadata={"help": text})
+
+
+@attrs.define
+class Config:
+    host: str = _setting("127.0.0.1", "address to listen on")
+    port: int = _setting(7080, "HTTP and WebSocket; 0 takes any free port")
+    core_host: str = _setting("127.0.0.1", "where the core is")
+    core_port: int = _setting(7002, "the core's trusted listener")
+    core_key: int = _setting(0, "number of this gateway's trusted key (tools keys); one for each gateway")
+    core_secret_file: str = _setting("run/gateway.secret", "file with that key's secret")
+    database_url: str = _setting("", "Postgres, postgresql://...; without it (or DATABASE_URL) there is no history")
+    cors_origins: str = _setting("", "web origins that may call, comma separated; * for any")
+    body_bytes_max: int = _setting(65_536, "largest request body")
+    drain_seconds: int = _setting(10, "how long requests under way may take when it is told to stop")
+
+    def check(self):
+        """Raises ConfigError for a value that makes no sense."""
+        for name, least in (("port", 0), ("core_port", 1)):
+            if not least <= getattr(self, name) <= 65_535:
+                raise ConfigError("%s must be a port" % name)
+        if self.core_key <= 0:
+            raise ConfigError("core_key must be the number of a trusted key")
+        if not 1_024 <= self.body_bytes_max <= 16 << 20:
+            raise ConfigError("body_bytes_max must be 1024 to 16777216")
+        if not 0 <= self.drain_seconds <= 600:
+            raise ConfigError("drain_seconds must be 0 to 600")
+
+    def core_secret(self):
+        """Read its file. Raises ConfigError."""
+        return secret_in(self.core_secret_file)
+
+
+def secret_in(path):
+    """-> the text of a secret's file, without white space around it. Raises ConfigError."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            secret = file.read().strip()
+    except (OSError, ValueError) as error:
+        raise ConfigError("%s: %s" % (path, getattr(error, "strerror", None) or error)) from None
+    if not secret:
+        raise ConfigError("%s: no secret in it" % path)
+    return secret
+
+
+def read_config(path):
+    """-> {setting: value} of the file's `[gateway]` table; raises ConfigError."""
+    try:
+        with open(path, "rb") as file:
+            table = tomllib.load(file).get("gateway", {})
+    except OSError as error:
+        raise ConfigError("%s: %s" % (path, error.strerror)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError("%s: %s" % (path, error)) from None
+    defaults = {field.name: field.default for field in attrs.fields(Config)}
+    for name, value in table.items():
+        if name not in defaults:
+            raise ConfigError("%s: [gateway] has no setting %r" % (path, name))
+        if type(value) is not type(defaults[name]):
+            raise ConfigError("%s: gateway.%s must be %s" % (path, name, type(defaults[name]).__name__))
+    return table

@@ -1,0 +1,221 @@
+"""The gateway's one connection to the core: who is live, which account a user has, what came of a command. A request
+never waits for a core that is gone; one whose answer was lost is settled by asking again, never by guessing."""
+
+import asyncio
+import logging
+import secrets
+
+from aiohttp import web
+
+from gateway.catalogue import Catalogue
+from gateway.errors import ApiError, core_unavailable, of_core
+from protocol.calls import ConnectionClosed, Rejected, RequestRefused
+from protocol.client import TradingClient
+from protocol.connection import WindowFull
+from protocol.messages import FEES_ACCOUNT, RESUME_NOTHING, AccountOpened, Code
+from protocol.stream import StreamOverflow
+
+ANSWER_SECONDS = 5.0  # for the core to answer, reconnects included
+RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.1, 5.0  # between clients, where one ended for good
+POLL_SECONDS = 0.01
+EVENTS_WAITING_MAX = 1_000_000  # of the whole venue; beyond, the connection is made anew and resumes
+
+log = logging.getLogger("gateway")
+
+
+class Core:
+    """start() it in a running loop, close() it. `catalogue` holds what is traded; `listeners` get every event."""
+
+    def __init__(self, host, port, key, secret):
+        self._address = (host, port)
+        self._key = key
+        self._secret = secret
+        self._client = None
+        self._task = None
+        self._is_loaded = False
+        self._accounts = {}  # user -> number
+        self._users = {}  # number -> user
+        self._id_prefix = "g" + secrets.token_hex(7)
+        self._ids = 0
+        self.catalogue = Catalogue()
+        self.last_event_seq = RESUME_NOTHING  # of what the listeners have been given
+        #: Called with each list of events, in their order, every account's. Must not raise or block.
+        self.listeners = []
+        #: Called without arguments when events were missed that cannot be had again, before what comes next.
+        self.gap_listeners = []
+        #: Called with a fresh client as soon as it lives: subscriptions of an earlier one are gone.
+        self.client_listeners = []
+
+    # --- the connection ---
+
+    def start(self):
+        self._task = asyncio.get_running_loop().create_task(self._keep())
+
+    async def close(self):
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self._client is not None:
+            await self._client.close()
+
+    @property
+    def is_live(self):
+        """Whether the core answers at this moment, as far as is known."""
+        return self._is_loaded and self._client.is_live
+
+    @property
+    def client(self):
+        """The TradingClient, to be used at once and not kept. Raises ApiError 503 while the core is gone."""
+        if not self.is_live:
+            raise core_unavailable()
+        return self._client
+
+    async def until_live(self, seconds):
+        """Raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while not self.is_live:
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _keep(self):
+        """A client lasts over reconnects; where one ends for good, make another after a while."""
+        retry_seconds = RETRY_SECONDS_MIN
+        while True:
+            host, port = self._address
+            self._client = client = TradingClient(
+                host,
+                port,
+                key=self._key,
+                secret=self._secret,
+                resume_after=self.last_event_seq,
+                stream_messages_max=EVENTS_WAITING_MAX,
+            )
+            try:
+                with client.events() as events:
+                    client.start()
+                    consuming = asyncio.create_task(self._consume(events))
+                    try:
+                        await self._load(client)
+                        retry_seconds = RETRY_SECONDS_MIN
+                        await consuming
+                    finally:
+                        consuming.cancel()
+                        await asyncio.wait([consuming])
+            except StreamOverflow:
+                log.error("too slow for the core's events; connecting again")
+            except ConnectionClosed as error:
+                log.error("the connection to the core ended: %s", error)
+                if error.code == Code.RESUME_UNAVAILABLE:
+                    self.last_event_seq = RESUME_NOTHING
+                    for listener in self.gap_listeners:
+                        listener()
+            self._is_loaded = False
+            await client.close()
+            await asyncio.sleep(retry_seconds)
+            retry_seconds = min(2 * retry_seconds, RETRY_SECONDS_MAX)
+
+    async def _load(self, client):
+        """Waits for the first login; what changes from then on is told by events."""
+        instruments = await client.instruments()
+        assets = await client.balances(account=FEES_ACCOUNT)
+        self.catalogue.load(assets, instruments)
+        if self.last_event_seq == RESUME_NOTHING:
+            self.last_event_seq = client.last_event_seq
+        for listener in self.client_listeners:
+            listener(client)
+        self._is_loaded = True
+
+    async def _consume(self, events):
+        while True:
+            batch = await events.batch()
+            if not batch:
+                return
+            batch = [event for event in batch if hasattr(event, "event_seq")]
+            for event in batch:
+                self.catalogue.take(event)
+                if type(event) is AccountOpened:
+                    self._remember(event.user, event.account)
+            for listener in self.listeners:
+                listener(batch)
+            if batch:
+                self.last_event_seq = batch[-1].event_seq
+
+    # --- requests ---
+
+    async def ask(self, request):
+        """Await a call of the client, made by `request(client)`: `await core.ask(lambda c: c.balances(account=a))`.
+
+        Raises ApiError for what the core says no to, 503 core_unavailable where it is gone, and 503 outcome_unknown
+        where a command was sent and no answer came: it may have been, or may yet be, executed.
+        """
+        client = self.client
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await request(client)
+        except (Rejected, RequestRefused) as failure:
+            raise of_core(failure) from None
+        except WindowFull:
+            raise core_unavailable() from None
+        except (ConnectionClosed, TimeoutError):
+            raise outcome_unknown() from None
+
+    async def place(self, **order):
+        """As TradingClient.place, with a client_order_id made here where none is given: an order whose answer is lost
+        is sent again under it, which finds the first or places the only one."""
+        if not order.get("client_order_id"):
+            order["client_order_id"] = self.new_client_order_id()
+        client = self.client
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                while True:
+                    try:
+                        return await client.place(**order)
+                    except ConnectionClosed:
+                        await self.until_live(ANSWER_SECONDS)
+                        client = self.client
+        except (Rejected, RequestRefused) as failure:
+            raise of_core(failure, client_order_id=order["client_order_id"]) from None
+        except WindowFull:
+            raise core_unavailable() from None
+        except TimeoutError:
+            raise outcome_unknown(client_order_id=order["client_order_id"]) from None
+
+    def new_client_order_id(self):
+        """Never the same twice, whichever gateway makes it."""
+        self._ids += 1
+        return "%s-%x" % (self._id_prefix, self._ids)
+
+    # --- accounts ---
+
+    async def account_of(self, user):
+        """-> the user's account number, opened now if there is none."""
+        account = self._accounts.get(user)
+        if account is None:
+            found = await self.ask(lambda client: client.find_account(user=user))
+            if found is None:
+                found = await self.ask(lambda client: client.open_account(user))
+            account = found.account
+            self._remember(user, account)
+        return account
+
+    async def user_of(self, account):
+        """-> the external user id of an account, or None."""
+        user = self._users.get(account)
+        if user is None:
+            found = await self.ask(lambda client: client.find_account(account=account))
+            if found is None:
+                return None
+            user = found.user
+            self._remember(user, account)
+        return user
+
+    def _remember(self, user, account):
+        self._accounts[user] = account
+        self._users[account] = user
+
+
+def outcome_unknown(**details):
+    text = "the exchange did not answer in time: the command may have been executed, or may yet be"
+    return ApiError(503, "outcome_unknown", text, details=details, headers={"Retry-After": "1"})
+
+
+CORE = web.AppKey("core", Core)
