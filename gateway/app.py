@@ -6,14 +6,18 @@ import secrets
 
 from aiohttp import web
 
+from gateway import meta
+from gateway.admission import TOKENS, admission
 from gateway.config import Config
 from gateway.core import CORE, Core
 from gateway.errors import ApiError
 from gateway.replies import error_envelope
 from gateway.routes import add_routes
+from gateway.tokens import Tokens
 
 CONFIG = web.AppKey("config", Config)
-ROUTES: list = []  # of every RouteTable, as OpenAPI tells them
+#: Of every file of handlers, in the order in which the API's description tells them: add its RouteTable here.
+ROUTES = [*meta.routes.routes]
 
 _is_request_id = re.compile(r"[A-Za-z0-9._-]{1,64}\Z").match
 _PROBLEMS = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 400: "bad_request"}
@@ -26,6 +30,7 @@ def make_app(config):
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=config.body_bytes_max)
     app[CONFIG] = config
     app[CORE] = Core(config.core_host, config.core_port, config.core_key, config.core_secret())
+    app[TOKENS] = Tokens(config.jwt_keys, config.jwt_issuer, config.jwt_audience, config.jwt_leeway_seconds)
     app.cleanup_ctx.append(_core)
     add_routes(app, ROUTES)
     return app
@@ -64,5 +69,5 @@ async def errors(request, handler):
         return error_envelope(request, ApiError(500, "internal_error", "something went wrong here"))
 
 
-#: Outermost first. Next to come: access log and security headers before `errors`, identity and rate limit after it.
-MIDDLEWARES = [request_ids, errors]
+#: Outermost first.
+MIDDLEWARES = [request_ids, errors, admission]

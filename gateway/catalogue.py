@@ -77,6 +77,9 @@ class Asset:
 
 class Catalogue:
     def __init__(self):
+        self._clear()
+
+    def _clear(self):
         self.markets = {}  # number -> Market
         self.assets = {}  # number -> Asset
         self._by_symbol = {}  # as defined, and with the other of "-" and "/"
@@ -84,7 +87,7 @@ class Catalogue:
 
     def load(self, assets, instruments):
         """Replace everything by the core's answers: protocol.calls.Balance of any account, and Instrument."""
-        self.__init__()
+        self._clear()
         for row in assets:
             self._add_asset(row.asset, row.symbol, row.scale)
         for row in instruments:

@@ -21,6 +21,10 @@ class Config:
     core_port: int = _setting(7002, "the core's trusted listener")
     core_key: int = _setting(0, "number of this gateway's trusted key (tools keys); one for each gateway")
     core_secret_file: str = _setting("run/gateway.secret", "file with that key's secret")
+    jwt_keys: str = _setting("run/jwt.json", "JWKS file with the keys that sign tokens (tools token makes one)")
+    jwt_issuer: str = _setting("trade-engine", "iss that tokens must have; empty: any")
+    jwt_audience: str = _setting("trade-engine", "aud that tokens must have; empty: any")
+    jwt_leeway_seconds: int = _setting(5, "how far the clocks of issuer and gateway may be apart")
     database_url: str = _setting("", "Postgres, postgresql://...; without it (or DATABASE_URL) there is no history")
     cors_origins: str = _setting("", "web origins that may call, comma separated; * for any")
     body_bytes_max: int = _setting(65_536, "largest request body")
@@ -33,6 +37,8 @@ class Config:
                 raise ConfigError("%s must be a port" % name)
         if self.core_key <= 0:
             raise ConfigError("core_key must be the number of a trusted key")
+        if not 0 <= self.jwt_leeway_seconds <= 300:
+            raise ConfigError("jwt_leeway_seconds must be 0 to 300")
         if not 1_024 <= self.body_bytes_max <= 16 << 20:
             raise ConfigError("body_bytes_max must be 1024 to 16777216")
         if not 0 <= self.drain_seconds <= 600:

@@ -11,17 +11,16 @@ import msgspec
 
 from gateway.amounts import PATTERN as DECIMAL_PATTERN
 from gateway.errors import ApiError
-from gateway.identity import ADMIN, Identity
+from gateway.identity import ADMIN, ANYBODY, USER, Identity
 from gateway.replies import Reply, envelope
 
-ANYBODY, USER = "anybody", "user"
 MEDIA_TYPE = "application/json"
 
 #: Field types of requests and responses.
 Decimal = msgspec.Meta(pattern=DECIMAL_PATTERN, examples=["12.50"])
 
 
-class Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class Strict(msgspec.Struct, forbid_unknown_fields=True):
     """Base of everything that comes in: a body, or a query string."""
 
 
@@ -56,7 +55,7 @@ class Route:
     examples: tuple = ()
     cost: int = 1  # of the rate limit
 
-    async def __call__(self, request):
+    async def handle(self, request):
         """Validate, call the handler, wrap. Raises ApiError."""
         body = await read_body(request, self.body) if self.body is not None else None
         result = await self.handler(Call(request, body, read_query(request, self.query)))
@@ -111,20 +110,13 @@ class Call:
 
 def add_routes(app, routes):
     for route in routes:
-        app.router.add_route(route.method, route.path, _handler(route))
-
-
-def _handler(route):
-    async def handle(request):
-        return await route(request)
-
-    handle.route = route
-    return handle
+        app.router.add_route(route.method, route.path, route.handle)
 
 
 def route_of(request):
     """-> the Route that will handle a request; None for no route of ours: not found, or the wrong method."""
-    return getattr(request.match_info.handler, "route", None)
+    owner = getattr(request.match_info.handler, "__self__", None)
+    return owner if type(owner) is Route else None
 
 
 # --- validation ----------------------------------------------------------------------------------------------------

@@ -63,20 +63,14 @@ class Venue:
         save_keys(self.keys_path, self.keys)
 
 
-class CoreProcess:
-    """`python -m engine` of the interpreter that runs the tests. To be used in a `with` block, which kills it."""
+class LoggedProcess:
+    """A process whose stderr is its log. To be used in a `with` block, which kills it."""
 
-    def __init__(self, venue, *arguments, files=None, files_max=None):
-        """`files`, `files_max`: how many it may have open at first, and at most (soft and hard limit)."""
-        limits = "".join("ulimit %s %d; " % limit for limit in (("-Sn", files), ("-Hn", files_max)) if limit[1])
-        command = ["sh", "-c", limits + 'exec "$@"', "sh"] if limits else []
-        command += [sys.executable, "-m", "engine", "--journal", venue.journal, "--keys", venue.keys_path]
-        command += ["--port", "0", "--trusted-port", "0", "--metrics-port", "-1", "--warm-up", "0"]
-        command += ["--segment-bytes", str(SEGMENT_BYTES)]
+    def __init__(self, command, **environment):
         self.process = subprocess.Popen(
-            command + list(arguments),  # of two equal options the last counts
+            command,
             cwd=str(ROOT),
-            env=dict(os.environ, **PYPY_ENVIRONMENT),
+            env=dict(os.environ, **environment),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -109,13 +103,6 @@ class CoreProcess:
                 assert not ended and time.monotonic() < deadline, "no %r in\n%s" % (text, "\n".join(self.log))
                 self._said.wait(1)
 
-    def ready(self):
-        """Wait until it serves. -> itself, with `port` and `trusted_port`."""
-        words = self.line("ready: traders").replace(",", "").split()
-        self.port = int(words[words.index("traders") + 1].rpartition(":")[2])
-        self.trusted_port = int(words[words.index("trusted") + 1].rpartition(":")[2])
-        return self
-
     def kill(self):
         """SIGKILL: nothing is flushed, nothing is said."""
         self.process.kill()
@@ -139,6 +126,26 @@ class CoreProcess:
             self.process.kill()
         self.wait()
         self.process.stderr.close()
+
+
+class CoreProcess(LoggedProcess):
+    """`python -m engine` of the interpreter that runs the tests."""
+
+    def __init__(self, venue, *arguments, files=None, files_max=None):
+        """`files`, `files_max`: how many it may have open at first, and at most (soft and hard limit)."""
+        limits = "".join("ulimit %s %d; " % limit for limit in (("-Sn", files), ("-Hn", files_max)) if limit[1])
+        command = ["sh", "-c", limits + 'exec "$@"', "sh"] if limits else []
+        command += [sys.executable, "-m", "engine", "--journal", venue.journal, "--keys", venue.keys_path]
+        command += ["--port", "0", "--trusted-port", "0", "--metrics-port", "-1", "--warm-up", "0"]
+        command += ["--segment-bytes", str(SEGMENT_BYTES)]
+        super().__init__(command + list(arguments), **PYPY_ENVIRONMENT)  # of two equal options the last counts
+
+    def ready(self):
+        """Wait until it serves. -> itself, with `port` and `trusted_port`."""
+        words = self.line("ready: traders").replace(",", "").split()
+        self.port = int(words[words.index("traders") + 1].rpartition(":")[2])
+        self.trusted_port = int(words[words.index("trusted") + 1].rpartition(":")[2])
+        return self
 
 
 class FaultyDisk(Disk):

@@ -22,6 +22,7 @@ COMMANDS = {
     "match": ("tools.match", "run a file of orders through an in-process exchange and write every event"),
     "order": ("tools.order", "place, cancel and list orders, look at a book, watch a market"),
     "snapshot": ("tools.snapshot", "write a snapshot of a journal, also of a running core"),
+    "token": ("tools.token", "make a token for the gateway"),
     "up": ("tools.up", "start the whole venue on this machine"),
 }
 

@@ -1,0 +1,34 @@
+"""Venues for the tests of the gateway; tests/gateway/live.py says what they are."""
+
+import pytest
+import pytest_asyncio
+
+from tests.gateway.live import LiveVenue, exchange_of
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory):
+    """The venue that tests share: a core and a gateway. Nobody may stop or kill anything of it."""
+    venue = LiveVenue(tmp_path_factory.mktemp("live"))
+    try:
+        venue.start_core()
+        venue.start_gateway()
+        yield venue
+    finally:
+        venue.close()
+
+
+@pytest_asyncio.fixture
+async def exchange(live):
+    async with exchange_of(live) as made:
+        yield made
+
+
+@pytest.fixture
+def own_venue(tmp_path):
+    """A LiveVenue of this test alone, in which nothing runs yet."""
+    venue = LiveVenue(tmp_path)
+    try:
+        yield venue
+    finally:
+        venue.close()
