@@ -316,6 +316,9 @@ class Administration:
             )
         )
 
+    def cancel_account(self, now_ns, command, events):
+        self.trading.cancel_all_for(command, CancelReason.ADMIN, events)
+
     def block_account(self, now_ns, command, events):
         """In order-id order. O(the account's open orders)."""
         account = self.ledger.accounts.get(command.account)

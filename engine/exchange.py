@@ -11,6 +11,7 @@ from engine.trading import Trading
 from protocol.messages import (
     AmendOrder,
     BlockAccount,
+    CancelAccount,
     CancelAll,
     CancelInstrument,
     CancelOrder,
@@ -59,6 +60,7 @@ class Exchange:
             SetAccountTier.TYPE: administration.set_account_tier,
             SetAccountLimits.TYPE: administration.set_account_limits,
             BlockAccount.TYPE: administration.block_account,
+            CancelAccount.TYPE: administration.cancel_account,
         }
         self._handlers = [None] * 128  # by type number
         for type_number, handler in handlers.items():

@@ -120,7 +120,12 @@ class Trading(Matching):
         return slot if self.orders.account[slot] == command.account else NIL
 
     def cancel_all(self, now_ns, command, events):
-        """In order-id order. O(the account's open orders)."""
+        is_valid = command.reason in (CancelReason.USER_ALL, CancelReason.DISCONNECT)
+        self.cancel_all_for(command, command.reason if is_valid else 0, events)
+
+    def cancel_all_for(self, command, reason, events):
+        """A CancelAll or CancelAccount, for this CancelReason (0: one that there is not). In order-id order. O(the
+        account's open orders)."""
         code = 0
         if command.account == 0:
             code = Code.INVALID_ACCOUNT
@@ -128,7 +133,7 @@ class Trading(Matching):
             code = Code.UNKNOWN_INSTRUMENT
         elif command.side not in (0, Side.BUY, Side.SELL):
             code = Code.INVALID_SIDE
-        elif command.reason not in (CancelReason.USER_ALL, CancelReason.DISCONNECT):
+        elif not reason:
             code = Code.INVALID_CANCEL_REASON
         if code:
             events.append(CommandRejected(command.account, code, command.instrument))
@@ -136,7 +141,7 @@ class Trading(Matching):
         orders = self.orders
         for slot in orders.of_account(command.account):
             if command.instrument in (0, orders.instrument[slot]) and command.side in (0, orders.side[slot]):
-                self.end(slot, command.reason, events)
+                self.end(slot, reason, events)
         events.append(AllCancelled(command.account, command.instrument, len(events)))
 
     def expire(self, now_ns, events):

@@ -6,6 +6,7 @@ from protocol.messages import (
     INSTRUMENT_STATES,
     SIDES,
     BlockAccount,
+    CancelAccount,
     CancelInstrument,
     DefineAsset,
     DefineInstrument,
@@ -140,6 +141,12 @@ class Administration:
             reason=reason,
         )
         return await self._call(command, SingleCall())
+
+    async def cancel_account(self, account, *, instrument=0, side=0, admin=0, reason=""):
+        """All open orders of an account, or of one instrument, or side; it may go on trading. -> CancelledAll."""
+        side = side and number_of(SIDES, side, "side")
+        command = CancelAccount(account=account, instrument=instrument, side=side, admin=admin, reason=reason)
+        return await self._call(command, CancelAllCall())
 
     async def block_account(self, account, reason="", *, admin=0):
         """The kill switch: cancel all its orders, and take none from it until it is lifted. -> CancelledAll."""

@@ -191,7 +191,7 @@ def _duplicate(event):
 
 
 class CancelAllCall:
-    """Gathers the OrderCancelled events of CancelAll, CancelInstrument, BlockAccount until the event that follows."""
+    """Gathers the OrderCancelled events of a mass cancel, or of BlockAccount, until the event that follows."""
 
     def __init__(self):
         self._orders = []

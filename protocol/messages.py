@@ -136,7 +136,7 @@ class CancelReason:
     EXPIRED = 8  # good-till-date: the date has come
     INSUFFICIENT_FUNDS = 10  # a stop order to buy: what it was elected to costs more than the account has
     KILL_SWITCH = 11  # the account was blocked
-    ADMIN = 12  # CancelInstrument
+    ADMIN = 12  # CancelInstrument, CancelAccount
     FOK_UNFILLABLE = 9  # a stop-limit order, fill-or-kill once elected: the whole quantity was not there
 
 
@@ -499,6 +499,16 @@ class CancelInstrument(AdminCommand):
     reason: str = text("")
 
 
+@message(27)
+class CancelAccount(AdminCommand):
+    """Cancel an account's orders, or those of one instrument (0: every), or side (0: both); it may go on trading."""
+
+    instrument: int = u32()
+    side: int = u8()
+    admin: int = u32()
+    reason: str = text("")
+
+
 # --- events --------------------------------------------------------------------------------------------------------
 
 
@@ -593,7 +603,7 @@ class OrderAmended(Event):
 
 @message(45)
 class AllCancelled(Event):
-    """Follows the OrderCancelled events of a CancelAll."""
+    """Follows the OrderCancelled events of a CancelAll, CancelInstrument or CancelAccount."""
 
     instrument: int = u32()
     count: int = i64()

@@ -3,6 +3,7 @@
 from protocol.messages import (
     FEES_ACCOUNT,
     BlockAccount,
+    CancelAccount,
     CancelInstrument,
     DefineAsset,
     DefineInstrument,
@@ -98,6 +99,10 @@ def cancel_instrument(random):
     return CancelInstrument(0, random.randint(1, 4), random.randint(0, 2), 9, "broken")
 
 
+def cancel_account(random):
+    return CancelAccount(random.choice((0, *ACCOUNTS)), random.choice((0, 0, 1, 2, 9)), random.randint(0, 3), 9, "over")
+
+
 def define_instrument(random):
     symbol = "SYMBOL-%d" % random.randint(1, 8)
     base, quote = random.choice(((0, 0), (1, 2), (2, 1), (1, 1), (1, 7)))
@@ -117,5 +122,5 @@ KINDS = (
     *(set_fees, set_tier, set_account_limits, set_instrument_limits) * 3,
     *(block, deposit, deposit, withdraw) * 3,
     *(set_state,) * 8,
-    *(cancel_instrument, define_instrument, define_asset, open_account),
+    *(cancel_instrument, cancel_account, define_instrument, define_asset, open_account),
 )

@@ -10,6 +10,7 @@ from protocol.messages import (
     AllCancelled,
     AssetDefined,
     BlockAccount,
+    CancelAccount,
     CancelInstrument,
     CancelReason,
     Code,
@@ -200,3 +201,32 @@ def test_all_orders_of_an_instrument_or_of_one_side_are_cancelled_in_order_id_or
 def test_a_mass_cancel_is_of_an_instrument_and_side_that_there_are(trading):
     assert trading.do(CancelInstrument(0, SILVER, 0, ADMIN)) == rejected(0, Code.UNKNOWN_INSTRUMENT, SILVER)
     assert trading.do(CancelInstrument(0, GOLD, 3, ADMIN)) == rejected(0, Code.INVALID_SIDE)
+
+
+def test_an_account_s_orders_are_cancelled_in_order_id_order_and_it_goes_on(trading):
+    buy = trading.buy(5, 100)
+    sell = trading.sell(5, 110)
+    trading.buy(5, 99, account=BOB)
+    reason = CancelReason.ADMIN
+    assert trading.do(CancelAccount(ALICE, GOLD, Side.SELL, ADMIN)) == [
+        cancelled(sell, 5, reason),
+        AllCancelled(ALICE, GOLD, 1),
+    ]
+    later = trading.buy(1, 98)
+    assert trading.do(CancelAccount(ALICE, 0, 0, ADMIN)) == [
+        cancelled(buy, 5, reason),
+        cancelled(later, 1, reason),
+        AllCancelled(ALICE, 0, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    "command, code",
+    [
+        (CancelAccount(0, 0, 0, ADMIN), Code.INVALID_ACCOUNT),
+        (CancelAccount(ALICE, SILVER, 0, ADMIN), Code.UNKNOWN_INSTRUMENT),
+        (CancelAccount(ALICE, 0, 3, ADMIN), Code.INVALID_SIDE),
+    ],
+)
+def test_a_mass_cancel_of_an_account_names_what_there_is(trading, command, code):
+    assert trading.do(command) == rejected(command.account, code, command.instrument)

@@ -147,6 +147,19 @@ async def test_the_kill_switch_cancels_and_holds_until_it_is_lifted(venue):
             assert (await trader.place(instrument=1, side="buy", price=99, quantity=1)).open_quantity == 1
 
 
+async def test_an_account_s_orders_are_cancelled_and_it_goes_on(venue):
+    async with serving(venue) as core, client(core.trusted_port, venue.trusted) as admin:
+        await admin.define_instrument(1, "GOLD", price_scale=2, quantity_scale=2, collar_bps=100)
+        async with client(core.port, venue.traders[0]) as trader:
+            for price in (99, 100):
+                await trader.place(instrument=1, side="buy", price=price, quantity=1)
+            cancelled = await admin.cancel_account(1, side="buy", admin=9, reason="asked by phone")
+            assert [order.price for order in cancelled.orders] == [99, 100] and cancelled.count == 2
+            assert (await trader.place(instrument=1, side="buy", price=99, quantity=1)).open_quantity == 1
+        with pytest.raises(Rejected, match="^unknown_instrument$"):
+            await admin.cancel_account(1, instrument=3)
+
+
 async def test_all_orders_of_an_instrument_are_cancelled_and_their_owners_told(venue):
     async with serving(venue) as core, client(core.trusted_port, venue.trusted) as admin:
         for number in (1, 2):

@@ -19,6 +19,7 @@ from protocol.messages import (
     TEXT,
     AmendOrder,
     BlockAccount,
+    CancelAccount,
     CancelAll,
     CancelInstrument,
     CancelOrder,
@@ -78,6 +79,7 @@ def commands(order_id):
         SetAccountTier(ALICE, 1, ADMIN, "because"),
         SetAccountLimits(ALICE, CASH, 1, 1, 1, 1, ADMIN, "because"),
         BlockAccount(ALICE, 1, ADMIN, "because"),
+        CancelAccount(ALICE, GOLD, 0, ADMIN, "because"),
     ]
 
 

@@ -5,6 +5,7 @@ import pytest
 from protocol.messages import (
     FEES_ACCOUNT,
     BlockAccount,
+    CancelAccount,
     CancelAll,
     CancelInstrument,
     CancelReason,
@@ -195,6 +196,7 @@ ENDS = {
     "cancel": lambda trading, order: trading.cancel(order),
     "cancel all": lambda trading, order: trading.do(CancelAll(ALICE)),
     "cancel instrument": lambda trading, order: trading.do(CancelInstrument(0, GOLD, 0, ADMIN)),
+    "cancel account": lambda trading, order: trading.do(CancelAccount(ALICE, 0, 0, ADMIN)),
     "kill switch": lambda trading, order: trading.do(BlockAccount(ALICE, 1, ADMIN)),
     "expired": lambda trading, order: trading.tick(1_000),
     "self-trade": lambda trading, order: trading.sell(3, 100, self_trade_prevention=SelfTradePrevention.CANCEL_BOTH),

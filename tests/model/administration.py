@@ -139,6 +139,18 @@ class Administration(Trading):
         count = 0 if code else self.end_all(CancelReason.ADMIN, instrument=command.instrument, side=command.side)
         self.decide(command, code, AllCancelled, count=count)
 
+    def on_CancelAccount(self, command):
+        code = 0
+        if command.account == 0:
+            code = Code.INVALID_ACCOUNT
+        elif command.instrument not in (0, *self.markets):
+            code = Code.UNKNOWN_INSTRUMENT
+        elif command.side not in (0, Side.BUY, Side.SELL):
+            code = Code.INVALID_SIDE
+        selection = {"account": command.account, "instrument": command.instrument, "side": command.side}
+        count = 0 if code else self.end_all(CancelReason.ADMIN, **selection)
+        self.decide(command, code, AllCancelled, count=count)
+
     # --- assets, accounts --------------------------------------------------------------------------------------------
 
     def on_DefineAsset(self, command):

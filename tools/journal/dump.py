@@ -48,7 +48,7 @@ def events_by_command(commands, events):
     for event in events:
         kind = type(event)
         name = (event.key, event.request_id, event.account)
-        if kind is OrderCancelled and event.reason == CancelReason.ADMIN:
+        if kind is OrderCancelled and event.reason == CancelReason.ADMIN and not event.key:
             at = next((i for i in waiting if i >= at and commands[i][1].instrument == event.instrument), at)
         elif event.key and name != names[at]:
             # forward to the command it names; OpenAccount does not know its account
