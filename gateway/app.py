@@ -6,8 +6,9 @@ import secrets
 
 from aiohttp import web
 
-from gateway import meta
+from gateway import balances, markets, meta, orders
 from gateway.admission import TOKENS, admission
+from gateway.books import make_books
 from gateway.config import Config
 from gateway.core import CORE, Core
 from gateway.errors import ApiError
@@ -17,7 +18,7 @@ from gateway.tokens import Tokens
 
 CONFIG = web.AppKey("config", Config)
 #: Of every file of handlers, in the order in which the API's description tells them: add its RouteTable here.
-ROUTES = [*meta.routes.routes]
+ROUTES = [route for file in (orders, markets, balances, meta) for route in file.routes.routes]
 
 _is_request_id = re.compile(r"[A-Za-z0-9._-]{1,64}\Z").match
 _PROBLEMS = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 400: "bad_request"}
@@ -31,6 +32,7 @@ def make_app(config):
     app[CONFIG] = config
     app[CORE] = Core(config.core_host, config.core_port, config.core_key, config.core_secret())
     app[TOKENS] = Tokens(config.jwt_keys, config.jwt_issuer, config.jwt_audience, config.jwt_leeway_seconds)
+    make_books(app)
     app.cleanup_ctx.append(_core)
     add_routes(app, ROUTES)
     return app

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway.catalogue import Catalogue
 from gateway.errors import ApiError, core_unavailable, of_core
+from gateway.recent import RecentOrders
 from protocol.calls import ConnectionClosed, Rejected, RequestRefused
 from protocol.client import TradingClient
 from protocol.connection import WindowFull
@@ -37,7 +38,9 @@ class Core:
         self._users = {}  # number -> user
         self._id_prefix = "g" + secrets.token_hex(7)
         self._ids = 0
+        self._waiting = []  # of (event_seq, future), see caught_up()
         self.catalogue = Catalogue()
+        self.recent = RecentOrders()
         self.last_event_seq = RESUME_NOTHING  # of what the listeners have been given
         #: Called with each list of events, in their order, every account's. Must not raise or block.
         self.listeners = []
@@ -105,7 +108,7 @@ class Core:
             except ConnectionClosed as error:
                 log.error("the connection to the core ended: %s", error)
                 if error.code == Code.RESUME_UNAVAILABLE:
-                    self.last_event_seq = RESUME_NOTHING
+                    self.last_event_seq = RESUME_NOTHING  # _load begins anew
                     for listener in self.gap_listeners:
                         listener()
             self._is_loaded = False
@@ -120,6 +123,7 @@ class Core:
         self.catalogue.load(assets, instruments)
         if self.last_event_seq == RESUME_NOTHING:
             self.last_event_seq = client.last_event_seq
+            self.recent.begin(self.last_event_seq)
         for listener in self.client_listeners:
             listener(client)
         self._is_loaded = True
@@ -134,10 +138,34 @@ class Core:
                 self.catalogue.take(event)
                 if type(event) is AccountOpened:
                     self._remember(event.user, event.account)
+            if batch and self.last_event_seq == RESUME_NOTHING:
+                self.recent.begin(batch[0].event_seq - 1)
+            self.recent.take(batch)
             for listener in self.listeners:
                 listener(batch)
             if batch:
                 self.last_event_seq = batch[-1].event_seq
+                if self._waiting:
+                    self._wake()
+
+    async def caught_up(self, event_seq=None):
+        """Wait until the listeners have been given this event, or all that have come. Raises ApiError 503."""
+        if event_seq is None:
+            event_seq = self.client.last_event_seq
+        if self.last_event_seq < event_seq:
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.append((event_seq, waiting))
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await waiting
+            except TimeoutError:
+                raise core_unavailable() from None
+
+    def _wake(self):
+        for event_seq, waiting in self._waiting:
+            if event_seq <= self.last_event_seq and not waiting.done():
+                waiting.set_result(None)
+        self._waiting = [pair for pair in self._waiting if not pair[1].done()]
 
     # --- requests ---
 
