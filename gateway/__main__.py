@@ -5,6 +5,7 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 
@@ -16,7 +17,7 @@ from gateway.app import make_app
 from gateway.config import Config, ConfigError, read_config
 
 BACKLOG = 1024  # connections that the kernel keeps until they are accepted
-KEEPALIVE_SECONDS = 75
+FILES_MAX = 65_536  # asked for: each connection is one
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
 log = logging.getLogger("gateway")
@@ -30,6 +31,7 @@ def main():
     except ConfigError as error:
         print("gateway: %s" % error, file=sys.stderr)
         return EXIT_USAGE
+    _raise_files_limit()
     try:
         uvloop.run(_serve(app, config))
     except OSError as error:
@@ -56,13 +58,24 @@ def _config(arguments):
     return config
 
 
+def _raise_files_limit():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_MAX if hard == resource.RLIM_INFINITY else min(FILES_MAX, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 async def _serve(app, config):
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     # the access log is the application's own
     runner = web.AppRunner(
-        app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=config.drain_seconds
+        app,
+        access_log=None,
+        keepalive_timeout=config.idle_seconds,
+        shutdown_timeout=config.drain_seconds,
+        auto_decompress=False,
     )
     await runner.setup()
     try:

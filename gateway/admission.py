@@ -1,22 +1,65 @@
-"""Lets a request in, or not: who is asking, and whether the route is for them."""
+"""Lets a request in, or not: how much an address and a user may ask, who is asking, whether the route is for them."""
+
+import math
+import time
 
 from aiohttp import web
 
+from gateway.buckets import Buckets, network_of
+from gateway.errors import ApiError
 from gateway.identity import ANYBODY, authentication_required, bearer_token
 from gateway.routes import route_of
 from gateway.tokens import Tokens
 
 TOKENS = web.AppKey("tokens", Tokens)
+PROXIES = web.AppKey("proxies", frozenset)
+USER_BUCKETS = web.AppKey("user_buckets", Buckets)
+ADDRESS_BUCKETS = web.AppKey("address_buckets", Buckets)
+
+
+def make_admission(app, config):
+    """Raises ConfigError where the keys of tokens cannot be used."""
+    app[TOKENS] = Tokens(config.jwt_keys, config.jwt_issuer, config.jwt_audience, config.jwt_leeway_seconds)
+    app[PROXIES] = frozenset(config.proxies.split(",")) - {""}
+    app[USER_BUCKETS] = Buckets(config.user_rate, config.user_burst)
+    app[ADDRESS_BUCKETS] = Buckets(config.address_rate, config.address_burst)
 
 
 @web.middleware
 async def admission(request, handler):
-    """Sets request["identity"] where the route is not for anybody. Raises ApiError 401 or 403."""
+    """Sets request["identity"] where the route is not for anybody. Raises ApiError 401, 403 or 429."""
     route = route_of(request)
+    cost = 1 if route is None else route.cost
+    buckets, key = request.app[ADDRESS_BUCKETS], network_of(address_of(request))
+    left = _take(buckets, key, cost)
     if route is not None and route.role != ANYBODY:
         identity = request["identity"] = identify(request)
         identity.may(route.role)
-    return await handler(request)
+        buckets = request.app[USER_BUCKETS]
+        left = min(left, _take(buckets, identity.user, cost))
+    response = await handler(request)
+    if buckets.rate and not response.prepared:
+        response.headers["RateLimit-Limit"] = str(buckets.burst)
+        response.headers["RateLimit-Remaining"] = str(int(left))
+    return response
+
+
+def _take(buckets, key, cost):
+    """-> tokens left. Raises ApiError 429."""
+    left, wait_seconds = buckets.take(key, cost, time.monotonic())
+    if wait_seconds:
+        headers = {"RateLimit-Limit": str(buckets.burst), "RateLimit-Remaining": str(int(left))}
+        headers["Retry-After"] = str(math.ceil(wait_seconds))
+        raise ApiError(429, "rate_limited", "more requests than are allowed", headers=headers)
+    return left
+
+
+def address_of(request):
+    """-> the address of the client: what a proxy of ours says it is, else the other end of the connection."""
+    address = request.remote or ""
+    if address in request.app[PROXIES]:
+        return request.headers.get("X-Forwarded-For", address).rpartition(",")[2].strip()
+    return address
 
 
 def identify(request):

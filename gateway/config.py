@@ -27,7 +27,15 @@ class Config:
     jwt_leeway_seconds: int = _setting(5, "how far the clocks of issuer and gateway may be apart")
     database_url: str = _setting("", "Postgres, postgresql://...; without it (or DATABASE_URL) there is no history")
     cors_origins: str = _setting("", "web origins that may call, comma separated; * for any")
+    proxies: str = _setting("", "addresses of proxies whose X-Forwarded-For is believed, comma separated")
+    user_rate: int = _setting(200, "requests a second of one user, 0: no limit")
+    user_burst: int = _setting(400, "requests at once of one user")
+    address_rate: int = _setting(500, "requests a second of one address, 0: no limit")
+    address_burst: int = _setting(1_000, "requests at once of one address")
     body_bytes_max: int = _setting(65_536, "largest request body")
+    body_seconds: int = _setting(10, "how long a request body may take to come")
+    idle_seconds: int = _setting(75, "how long a connection may be without a whole request")
+    access_log: str = _setting("on", "a line of JSON for each request on stderr: on, or off")
     drain_seconds: int = _setting(10, "how long requests under way may take when it is told to stop")
 
     def check(self):
@@ -41,6 +49,15 @@ class Config:
             raise ConfigError("jwt_leeway_seconds must be 0 to 300")
         if not 1_024 <= self.body_bytes_max <= 16 << 20:
             raise ConfigError("body_bytes_max must be 1024 to 16777216")
+        for name in ("user", "address"):
+            rate, burst = getattr(self, name + "_rate"), getattr(self, name + "_burst")
+            if rate < 0 or burst < 1:
+                raise ConfigError("%s_rate must not be negative, and %s_burst be positive" % (name, name))
+        for name in ("body_seconds", "idle_seconds"):
+            if not 1 <= getattr(self, name) <= 3_600:
+                raise ConfigError("%s must be 1 to 3600" % name)
+        if self.access_log not in ("on", "off"):
+            raise ConfigError("access_log must be on or off")
         if not 0 <= self.drain_seconds <= 600:
             raise ConfigError("drain_seconds must be 0 to 600")
 

@@ -1,14 +1,17 @@
 """What comes in is held against its class before any handler sees it: bodies of JSON, and query strings."""
 
+import asyncio
 import json
 import re
 from typing import Any
 
 import msgspec
+from aiohttp import web
 
 from gateway.errors import ApiError
 
 MEDIA_TYPE = "application/json"
+BODY_SECONDS = web.AppKey("body_seconds", int)  # for a body to come in
 
 _at = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 _field_in_text = re.compile(r"field `([^`]*)`")
@@ -20,7 +23,11 @@ async def read_body(request, cls):
         raise ApiError(415, "unsupported_media_type", "the body must be %s" % MEDIA_TYPE)
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise ApiError(415, "unsupported_media_type", "the body must not be compressed")
-    data = await request.read()
+    try:
+        async with asyncio.timeout(request.app[BODY_SECONDS]):
+            data = await request.read()
+    except TimeoutError:
+        raise ApiError(408, "body_too_slow", "the body did not come in time", headers={"Connection": "close"}) from None
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:

@@ -77,6 +77,8 @@ class LiveVenue:
             "core_secret_file": secret_path,
             "jwt_keys": self.jwks_path,
             "database_url": self.database_url,
+            "user_rate": 0,
+            "address_rate": 0,
         }
         gateway = GatewayProcess(**{**given, **settings})
         self._stack.enter_context(gateway)
