@@ -38,3 +38,13 @@ def ns_of_text(text, field):
     if not 0 <= time_ns < 2**63:
         raise ApiError(422, "invalid_time", "a time from 1970 to 2261", field)
     return time_ns
+
+
+def text_of_datetime(time):
+    """Of a datetime in UTC, as the database gives it."""
+    return time.isoformat(timespec="milliseconds")[:23] + "Z"
+
+
+def datetime_of_ns(time_ns):
+    """-> datetime in UTC, cut to microseconds as the database's are."""
+    return _EPOCH + timedelta(microseconds=time_ns // 1_000)
