@@ -3,6 +3,7 @@
 import os
 import sys
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Gateway and persistence are CPython's; the rest runs under both interpreters.
@@ -18,3 +19,22 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 def pytest_addoption(parser):
     parser.addoption("--rewrite", action="store_true", help="write anew what tests/scenarios say that commands give")
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The test run's own cluster (persistence.cluster.Cluster)."""
+    from tests.postgres import running_cluster  # CPython alone has what it needs
+
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def database(postgres):
+    """Address of a database of this test alone, with our schema and nothing in it."""
+    from tests.postgres import drop_database, fresh_database, url_of
+
+    name = fresh_database(postgres)
+    yield url_of(postgres, name)
+    drop_database(postgres, name)
