@@ -6,8 +6,8 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Gateway and persistence are CPython's; the rest runs under both interpreters.
-collect_ignore = ["gateway", "persistence"] if sys.implementation.name == "pypy" else []
+# Gateway, persistence and what serves them are CPython's; the rest runs under both interpreters.
+collect_ignore = ["gateway", "persistence", "tools/wallet"] if sys.implementation.name == "pypy" else []
 
 # No deadlines: a first call under a tracing JIT takes a hundred times the second.
 _common = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -21,9 +21,14 @@ COMMANDS = {
     "market": ("tools.market.command", "feed real order flow (LOBSTER files) into a core and compare with the record"),
     "match": ("tools.match", "run a file of orders through an in-process exchange and write every event"),
     "order": ("tools.order", "place, cancel and list orders, look at a book, watch a market"),
+    "settlement": ("tools.settlement", "list trades that the wallet of record has not settled, and try them again"),
     "snapshot": ("tools.snapshot", "write a snapshot of a journal, also of a running core"),
     "token": ("tools.token", "make a token for the gateway"),
     "up": ("tools.up", "start the whole venue on this machine"),
+    "wallet": (
+        "tools.wallet",
+        "serve a wallet of record for development and tests, which misbehaves on request",
+    ),
 }
 
 
