@@ -8,6 +8,7 @@ from gateway.answers import answers, errors, make_answers
 from gateway.books import make_books
 from gateway.config import Config
 from gateway.core import CORE, Core
+from gateway.docs import add_docs
 from gateway.history import make_history
 from gateway.routes import add_routes
 from gateway.validation import BODY_SECONDS
@@ -31,6 +32,7 @@ def make_app(config):
     make_history(app, config.database_url)
     app.cleanup_ctx.append(_core)
     add_routes(app, ROUTES)
+    add_docs(app, ROUTES)
     return app
 
 

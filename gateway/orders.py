@@ -36,6 +36,7 @@ _LIMIT_BUY = {"symbol": "BTC-USDT", "side": "buy", "type": "limit", "price": "50
     body=NewOrder,
     response=PlacedOrder,
     status=201,
+    others=(200,),
     errors=(404, 409, 503),
     examples=(
         Example("/api/v1/orders", _LIMIT_BUY, 201),

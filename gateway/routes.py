@@ -46,6 +46,7 @@ class Route:
     query: Any = Nothing
     role: str = USER  # ANYBODY, USER or ADMIN
     status: int = 200
+    others: tuple = ()  # further statuses of success
     errors: tuple = ()  # statuses beside those that any route has
     parameters: dict = attrs.field(factory=dict)  # path parameter -> (pattern, example)
     examples: tuple = ()
