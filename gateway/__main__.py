@@ -3,6 +3,7 @@ file that reads arguments and the environment."""
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import resource
@@ -18,6 +19,7 @@ from gateway.config import Config, ConfigError, read_config
 
 BACKLOG = 1024  # connections that the kernel keeps until they are accepted
 FILES_MAX = 65_536  # asked for: each connection is one
+COLLECTOR_THRESHOLDS = (20_000, 20, 50)  # many sockets live long: look at the old seldom
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
 log = logging.getLogger("gateway")
@@ -32,6 +34,8 @@ def main():
         print("gateway: %s" % error, file=sys.stderr)
         return EXIT_USAGE
     _raise_files_limit()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
     try:
         uvloop.run(_serve(app, config))
     except OSError as error:

@@ -30,8 +30,9 @@ async def admission(request, handler):
     """Sets request["identity"] where the route is not for anybody. Raises ApiError 401, 403 or 429."""
     route = route_of(request)
     cost = 1 if route is None else route.cost
-    buckets, key = request.app[ADDRESS_BUCKETS], network_of(address_of(request))
-    left = _take(buckets, key, cost)
+    address = request["address"] = address_of(request)
+    buckets = request.app[ADDRESS_BUCKETS]
+    left = _take(buckets, network_of(address), cost)
     if route is not None and route.role != ANYBODY:
         identity = request["identity"] = identify(request)
         identity.may(route.role)

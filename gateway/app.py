@@ -4,7 +4,7 @@ from aiohttp import web
 
 from gateway import balances, markets, meta, orders
 from gateway.admission import admission, make_admission
-from gateway.answers import answers, errors, make_answers
+from gateway.answers import answers, make_answers
 from gateway.books import make_books
 from gateway.config import Config
 from gateway.core import CORE, Core
@@ -17,7 +17,7 @@ CONFIG = web.AppKey("config", Config)
 #: Of every file of handlers, in the order in which the API's description tells them: add its RouteTable here.
 ROUTES = [route for file in (orders, markets, balances, meta) for route in file.routes.routes]
 #: Outermost first.
-MIDDLEWARES = [answers, errors, admission]
+MIDDLEWARES = [answers, admission]
 
 
 def make_app(config):

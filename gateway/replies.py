@@ -6,10 +6,22 @@ from typing import Any
 import attrs
 import msgspec
 from aiohttp import web
+from multidict import CIMultiDict
 
 from gateway.times import text_of_ns
 
 _encoder = msgspec.json.Encoder()
+
+#: Of every answer that does not set its own.
+SAFE_HEADERS = {
+    "Server": "trade-engine",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+_HEADERS = CIMultiDict({**SAFE_HEADERS, "Content-Type": "application/json"})
 
 
 @attrs.frozen
@@ -61,7 +73,7 @@ def error_envelope(request, error):
 
 
 def _response(body, status, headers):
-    response = web.Response(body=body, status=status, content_type="application/json")
+    all_headers = _HEADERS.copy()
     if headers:
-        response.headers.update(headers)
-    return response
+        all_headers.update(headers)
+    return web.Response(body=body, status=status, headers=all_headers)

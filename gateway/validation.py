@@ -23,13 +23,17 @@ async def read_body(request, cls):
         raise ApiError(415, "unsupported_media_type", "the body must be %s" % MEDIA_TYPE)
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise ApiError(415, "unsupported_media_type", "the body must not be compressed")
+    if request.content.is_eof():  # all of it came with the head
+        data = await request.read()
+    else:
+        try:
+            async with asyncio.timeout(request.app[BODY_SECONDS]):
+                data = await request.read()
+        except TimeoutError:
+            close = {"Connection": "close"}
+            raise ApiError(408, "body_too_slow", "the body did not come in time", headers=close) from None
     try:
-        async with asyncio.timeout(request.app[BODY_SECONDS]):
-            data = await request.read()
-    except TimeoutError:
-        raise ApiError(408, "body_too_slow", "the body did not come in time", headers={"Connection": "close"}) from None
-    try:
-        data.decode("utf-8")
+        text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise ApiError(400, "invalid_json", "the body is not UTF-8") from None
     try:
@@ -38,7 +42,7 @@ async def read_body(request, cls):
         raise _invalid(error, 422) from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise ApiError(400, "invalid_json", str(error)) from None
-    json.loads(data, object_pairs_hook=_no_key_twice, parse_int=str, parse_float=str)
+    _keys_decoder.decode(text)  # msgspec takes the last of two
     return body
 
 
@@ -53,10 +57,13 @@ def _decoder(cls):
 
 
 def _no_key_twice(pairs):
-    if len({key for key, _ in pairs}) < len(pairs):
+    if len(dict(pairs)) < len(pairs):
         names = [key for key, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise ApiError(400, "duplicate_key", "a key is there twice", twice)
+
+
+_keys_decoder = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_int=str, parse_float=str)
 
 
 def read_query(request, cls):
