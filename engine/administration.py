@@ -12,6 +12,7 @@ from protocol.messages import (
     AccountBlocked,
     AccountLimitsSet,
     AccountOpened,
+    AccountRateSet,
     AccountTierSet,
     AllCancelled,
     AssetDefined,
@@ -315,6 +316,15 @@ class Administration:
                 command.reason,
             )
         )
+
+    def set_account_rate(self, now_ns, command, events):
+        """It is kept here, so that the journal tells who set it; sessions hold it (session.py)."""
+        account = self.ledger.accounts.get(command.account)
+        if account is None:
+            events.append(self._rejected(command, Code.UNKNOWN_ACCOUNT))
+            return
+        account.commands_per_second = command.commands_per_second
+        events.append(AccountRateSet(command.account, command.commands_per_second, command.admin, command.reason))
 
     def cancel_account(self, now_ns, command, events):
         self.trading.cancel_all_for(command, CancelReason.ADMIN, events)

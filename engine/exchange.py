@@ -21,6 +21,7 @@ from protocol.messages import (
     OpenAccount,
     PlaceOrder,
     SetAccountLimits,
+    SetAccountRate,
     SetAccountTier,
     SetFees,
     SetInstrumentLimits,
@@ -59,6 +60,7 @@ class Exchange:
             Withdraw.TYPE: administration.withdraw,
             SetAccountTier.TYPE: administration.set_account_tier,
             SetAccountLimits.TYPE: administration.set_account_limits,
+            SetAccountRate.TYPE: administration.set_account_rate,
             BlockAccount.TYPE: administration.block_account,
             CancelAccount.TYPE: administration.cancel_account,
         }

@@ -36,6 +36,7 @@ class Account:
     tier: int = 0  # of fees
     is_blocked: int = 0
     open_orders_max: int = 0  # 0: no limit
+    commands_per_second: int = 0  # of each of its sessions; 0: as the core is set up
     limits: dict = attrs.field(factory=dict)  # quote asset -> Limits
 
 

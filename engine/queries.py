@@ -124,5 +124,5 @@ def _account(exchange, query):
     if account is None:
         return Accounts([])
     open_orders = len(exchange.orders.of_account(account.number))
-    row = [account.number, account.user, account.tier, account.is_blocked, open_orders, account.open_orders_max]
-    return Accounts([row])
+    limits = [account.open_orders_max, account.commands_per_second]
+    return Accounts([[account.number, account.user, account.tier, account.is_blocked, open_orders, *limits]])

@@ -17,6 +17,15 @@ class RateLimit:
         self._rest = 0  # of a command, in 1/SECOND_NS
         self._now_ns = now_ns
 
+    def set(self, per_second, now_ns):
+        """Another limit from now on: what it allows at once, no more than was left under the one before."""
+        if per_second != self.per_second:
+            self.fill(now_ns)
+            self.per_second = per_second
+            self.left = min(self.left, per_second) if per_second else NO_LIMIT
+            self._rest = 0
+            self._now_ns = now_ns
+
     def fill(self, now_ns):
         """Let time pass, which may stand still but not go back. O(1)."""
         per_second = self.per_second

@@ -60,7 +60,7 @@ class Server:
         self.heartbeat_ns = HEARTBEAT_NS
         self.login_seconds = LOGIN_SECONDS
         self.connections_max = CONNECTIONS_MAX
-        self.commands_per_second = 0  # of a trader's session; 0: no limit
+        self.commands_per_second = 0  # of a trader's session whose account has no rate of its own; 0: no limit
         self.durable_event_seq = sequencer.event_seq
         self.takes_commands = True
         self.failure = None  # the error that stopped the server
@@ -151,6 +151,12 @@ class Server:
             for session in list(self.connections):
                 session.transport.abort()
             self.failed.set_result(error)
+
+    def commands_per_second_of(self, account):
+        """-> what each session of a trader's account may send; 0: no limit."""
+        account = self.sequencer.exchange.ledger.accounts.get(account)
+        own = account.commands_per_second if account is not None else 0
+        return own or self.commands_per_second
 
     # --- from sessions -----------------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ class Session(asyncio.Protocol):
         self.queries_max = TRUSTED_QUERIES_MAX if self.is_trusted else QUERIES_MAX
         self.queries = 0
         self.received_s = 0.0  # when the bytes came that are being read
-        self.limit = RateLimit(0 if self.is_trusted else server.commands_per_second, self._clock_ns())
+        self.limit = RateLimit(0, self._clock_ns())
         self.key = 0
         self.account = 0
         self.is_open = False  # logged in, and not closed
@@ -183,7 +183,8 @@ class Session(asyncio.Protocol):
         allowed = self.allowed
         account = self.account
         limit = self.limit
-        if limit.per_second:
+        if not self.is_trusted:
+            limit.set(server.commands_per_second_of(account), self._clock_ns())
             limit.fill(self._clock_ns())
         run_start = start
         run_count = 0

@@ -22,6 +22,8 @@ INSTRUMENT_FIELDS = [field.name for field in attrs.fields(Instrument) if field.n
     "fees", "base_asset", "quote_asset", "base_multiplier", "quote_multiplier",
 )]  # fmt: skip
 
+ACCOUNT_FIELDS = [field.name for field in attrs.fields(Account) if field.name != "limits"]
+
 
 def dump(exchange):
     """-> nested lists of ints and text: equal for equal states, on any interpreter. O(orders + accounts).
@@ -66,7 +68,7 @@ def _dump_ledger(ledger):
     assets = [list(attrs.astuple(asset, recurse=False)) for asset in ledger.assets.values()]
     accounts = [
         [
-            [account.number, account.user, account.index, account.tier, account.is_blocked, account.open_orders_max],
+            [getattr(account, name) for name in ACCOUNT_FIELDS],
             [[asset, *attrs.astuple(limits)] for asset, limits in account.limits.items()],
         ]
         for account in ledger.accounts.values()
@@ -132,12 +134,12 @@ def _load_orders(trading, rows):
 def _load_ledger(ledger, state):
     assets, accounts, references, ledger.last_given = state
     ledger.accounts.clear()
-    for (number, user, index, tier, is_blocked, open_orders_max), limits in accounts:
-        account = Account(number, user, index, tier, is_blocked, open_orders_max)
+    for fields, limits in accounts:
+        account = Account(**dict(zip(ACCOUNT_FIELDS, fields)))
         account.limits = {asset: Limits(*notionals) for asset, *notionals in limits}
-        ledger.accounts[number] = account
-        if user:
-            ledger.users[user] = number
+        ledger.accounts[account.number] = account
+        if account.user:
+            ledger.users[account.user] = account.number
     for row in assets:
         ledger.assets[row[0]] = Asset(*row)
     ledger.references = {reference: tuple(movement) for reference, *movement in references}

@@ -15,7 +15,7 @@ import msgpack
 from engine import snapshot
 from engine.exchange import RULES_VERSION
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAGIC = b"TRADESNP"
 SUFFIX = ".snapshot"
 KEPT = 2  # the newest and the one before it

@@ -13,6 +13,7 @@ from protocol.messages import (
     Deposit,
     OpenAccount,
     SetAccountLimits,
+    SetAccountRate,
     SetAccountTier,
     SetFees,
     SetInstrumentLimits,
@@ -140,6 +141,11 @@ class Administration:
             admin=admin,
             reason=reason,
         )
+        return await self._call(command, SingleCall())
+
+    async def set_account_rate(self, account, commands_per_second, *, admin=0, reason=""):
+        """Of each of its sessions, from now on; 0: as the core is set up. -> AccountRateSet."""
+        command = SetAccountRate(account=account, commands_per_second=commands_per_second, admin=admin, reason=reason)
         return await self._call(command, SingleCall())
 
     async def cancel_account(self, account, *, instrument=0, side=0, admin=0, reason=""):

@@ -509,6 +509,15 @@ class CancelAccount(AdminCommand):
     reason: str = text("")
 
 
+@message(28)
+class SetAccountRate(AdminCommand):
+    """How many commands a second each session of the account may send; 0: as many as the core is set up with."""
+
+    commands_per_second: int = u32()
+    admin: int = u32()
+    reason: str = text("")
+
+
 # --- events --------------------------------------------------------------------------------------------------------
 
 
@@ -756,6 +765,13 @@ class OrderDuplicate(Event):
     client_order_id: str = text()
 
 
+@message(90)
+class AccountRateSet(Event):
+    commands_per_second: int = u32()
+    admin: int = u32()
+    reason: str = text()
+
+
 #: What a repeated PlaceOrder is compared in, see OrderDuplicate.differs.
 DUPLICATE_FIELDS = (
     "instrument", "side", "order_type", "time_in_force", "post_only", "price", "quantity", "self_trade_prevention",
@@ -789,7 +805,9 @@ INSTRUMENT_COLUMNS = (
 )  # fmt: skip
 #: Amounts are in units of 10^-scale of the asset.
 BALANCE_COLUMNS = ("asset", "symbol", "scale", "available", "reserved")
-ACCOUNT_COLUMNS = ("account", "user", "tier", "is_blocked", "open_orders", "open_orders_max")
+ACCOUNT_COLUMNS = (
+    "account", "user", "tier", "is_blocked", "open_orders", "open_orders_max", "commands_per_second",
+)  # fmt: skip
 
 
 @attrs.define

@@ -11,6 +11,7 @@ from protocol.messages import (
     InstrumentState,
     OpenAccount,
     SetAccountLimits,
+    SetAccountRate,
     SetAccountTier,
     SetFees,
     SetInstrumentLimits,
@@ -103,6 +104,10 @@ def cancel_account(random):
     return CancelAccount(random.choice((0, *ACCOUNTS)), random.choice((0, 0, 1, 2, 9)), random.randint(0, 3), 9, "over")
 
 
+def set_rate(random):
+    return SetAccountRate(random.choice((*ACCOUNTS, 9)), random.randint(0, 100), 9, "fast")
+
+
 def define_instrument(random):
     symbol = "SYMBOL-%d" % random.randint(1, 8)
     base, quote = random.choice(((0, 0), (1, 2), (2, 1), (1, 1), (1, 7)))
@@ -122,5 +127,5 @@ KINDS = (
     *(set_fees, set_tier, set_account_limits, set_instrument_limits) * 3,
     *(block, deposit, deposit, withdraw) * 3,
     *(set_state,) * 8,
-    *(cancel_instrument, cancel_account, define_instrument, define_asset, open_account),
+    *(cancel_instrument, cancel_account, set_rate, define_instrument, define_asset, open_account),
 )

@@ -25,12 +25,14 @@ instrument, the first where none is named; ASSET: a symbol; numbers are whole un
     limit SYMBOL ...                             fields quantity_min, quantity_max, notional_min, band_bps
     rates SYMBOL MAKER TAKER [tier TIER]         of fees, in 1/1,000,000
     cancel_instrument SYMBOL [buy|sell]
+    cancel_account ACCOUNT [buy|sell] [in SYMBOL]
     open USER                                    a name of ACCOUNTS gets its number, else the next that is free
     deposit ACCOUNT AMOUNT ASSET [by REFERENCE]
     withdraw ACCOUNT AMOUNT ASSET [by REFERENCE]
     tier ACCOUNT TIER
     limits ACCOUNT ASSET ...                     fields order_notional_max, daily_notional_max, second_factor_above,
                                                  open_orders_max
+    rate ACCOUNT COMMANDS                        a second, of each of its sessions
     block ACCOUNT, unblock ACCOUNT
 
 and after each, FIELD=VALUE sets any field of the command: tick=5, client_order_id=mine, side=9. These are no commands,
@@ -63,6 +65,7 @@ from protocol.messages import (
     TEXT,
     AmendOrder,
     BlockAccount,
+    CancelAccount,
     CancelAll,
     CancelInstrument,
     CancelOrder,
@@ -75,6 +78,7 @@ from protocol.messages import (
     PlaceOrder,
     SelfTradePrevention,
     SetAccountLimits,
+    SetAccountRate,
     SetAccountTier,
     SetFees,
     SetInstrumentLimits,
@@ -300,9 +304,13 @@ class Scenario:
         return self.orders[word] if word in self.orders else int(word)
 
     def on_cancel_all(self, words):
+        return CancelAll(0, *self.selection(words))
+
+    def selection(self, words):
+        """-> (instrument, side), 0 where the words do not name one."""
         side = words.either("buy", "sell")
         symbol = words.after("in")
-        return CancelAll(0, self.instruments[symbol] if symbol else 0, self.number("side", side) if side else 0)
+        return self.instruments[symbol] if symbol else 0, self.number("side", side) if side else 0
 
     def on_tick(self, words):
         return Tick(0)
@@ -330,6 +338,10 @@ class Scenario:
         side = words.either("buy", "sell")
         return CancelInstrument(0, self.instruments[words.take()], self.number("side", side) if side else 0, 0)
 
+    def on_cancel_account(self, words):
+        selection = self.selection(words)
+        return CancelAccount(self.account(words.take()), *selection, 0)
+
     def on_open(self, words):
         user = words.take()
         return OpenAccount(ACCOUNTS.get(user, 0), 0, user)
@@ -351,6 +363,9 @@ class Scenario:
 
     def on_limits(self, words):
         return SetAccountLimits(self.account(words.take()), self.number("asset", words.take()), 0, 0, 0, 0, 0)
+
+    def on_rate(self, words):
+        return SetAccountRate(self.account(words.take()), int(words.take()), 0)
 
     def on_block(self, words):
         return BlockAccount(self.account(words.take()), 1, 0)

@@ -2,10 +2,12 @@
 
 import pytest
 
+from engine import snapshot
 from protocol.messages import (
     FEES_ACCOUNT,
     AccountBlocked,
     AccountOpened,
+    AccountRateSet,
     AccountTierSet,
     AllCancelled,
     AssetDefined,
@@ -18,6 +20,7 @@ from protocol.messages import (
     Deposited,
     FeesSet,
     OpenAccount,
+    SetAccountRate,
     SetAccountTier,
     SetFees,
     Side,
@@ -101,6 +104,13 @@ def test_the_fees_account_does_not_trade(trading):
 def test_a_tier_is_told_to_the_account(trading):
     assert trading.do(SetAccountTier(ALICE, 3, ADMIN, "volume")) == [AccountTierSet(ALICE, 3, ADMIN, "volume")]
     assert trading.do(SetAccountTier(99, 3, ADMIN)) == rejected(99, Code.UNKNOWN_ACCOUNT, 0)
+
+
+def test_a_rate_is_told_to_the_account_and_survives_a_snapshot(trading):
+    assert trading.do(SetAccountRate(ALICE, 50, ADMIN, "bot")) == [AccountRateSet(ALICE, 50, ADMIN, "bot")]
+    assert trading.do(SetAccountRate(99, 50, ADMIN)) == rejected(99, Code.UNKNOWN_ACCOUNT, 0)
+    restored = snapshot.load(trading.exchange.seq, snapshot.dump(trading.exchange))
+    assert restored.ledger.accounts[ALICE].commands_per_second == 50
 
 
 # --- money in and out ------------------------------------------------------------------------------------------------

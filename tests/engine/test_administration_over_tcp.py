@@ -7,6 +7,7 @@ from protocol.client import TradingClient
 from protocol.messages import (
     MESSAGES,
     AccountOpened,
+    AccountRateSet,
     AccountTierSet,
     AdminCommand,
     Code,
@@ -24,6 +25,7 @@ from protocol.messages import (
     QueryOpenOrders,
     QueryStatistics,
     Refused,
+    SetAccountRate,
     SetAccountTier,
     Statistics,
     wire_fields,
@@ -223,6 +225,31 @@ async def test_a_session_that_sends_too_much_is_refused_and_nothing_of_it_is_jou
             trader.send(*[buy(100, 1) for _ in range(3)])
             answers = await trader.until(Refused)
             assert [type(answer) for answer in answers] == [OrderAccepted] * 2 + [Refused]
+
+
+async def test_an_account_s_rate_holds_for_its_sessions_from_then_on_and_after_a_restart(venue):
+    orders = [buy(100, 1) for _ in range(8)]
+    async with serving(venue, clock_s=lambda: 1.0) as core, peer(core.trusted_port, venue.trusted) as operator:
+        await operator.ask(instrument(), InstrumentDefined)
+        await operator.ask(OpenAccount(1, 9, "ann"), AccountOpened)
+        async with peer(core.port, venue.traders[0]) as trader:
+            trader.send(*orders)
+            await trader.until(OrderAccepted, 8)
+            await operator.ask(SetAccountRate(1, 3, 9, "a robot"), AccountRateSet)
+            assert (await trader.until(AccountRateSet))[-1].reason == "a robot"
+            trader.send(*orders)
+            answers = await trader.until(Refused, 5)
+            assert [type(answer) for answer in answers] == [OrderAccepted] * 3 + [Refused] * 5
+    async with serving(venue, clock_s=lambda: 1.0) as core, client(core.trusted_port, venue.trusted) as admin:
+        async with peer(core.port, venue.traders[0]) as trader:
+            trader.send(*orders)
+            assert {answer.code for answer in (await trader.until(Refused, 5))[3:]} == {Code.RATE_LIMITED}
+            lifted = await admin.set_account_rate(1, 0, admin=9)
+            assert (lifted.commands_per_second, lifted.admin) == (0, 9)
+            await trader.until(AccountRateSet)
+            trader.send(*orders)
+            await trader.until(OrderAccepted, 8)
+        assert (await admin.find_account(account=1)).commands_per_second == 0
 
 
 async def test_statistics_tell_of_stops_trades_latency_and_the_journal(venue):

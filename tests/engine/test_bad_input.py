@@ -34,6 +34,7 @@ from protocol.messages import (
     PlaceOrder,
     SelfTradePrevention,
     SetAccountLimits,
+    SetAccountRate,
     SetAccountTier,
     SetFees,
     SetInstrumentLimits,
@@ -80,6 +81,7 @@ def commands(order_id):
         SetAccountLimits(ALICE, CASH, 1, 1, 1, 1, ADMIN, "because"),
         BlockAccount(ALICE, 1, ADMIN, "because"),
         CancelAccount(ALICE, GOLD, 0, ADMIN, "because"),
+        SetAccountRate(ALICE, 5, ADMIN, "because"),
     ]
 
 

@@ -5,6 +5,7 @@ from protocol.messages import (
     AccountBlocked,
     AccountLimitsSet,
     AccountOpened,
+    AccountRateSet,
     AccountTierSet,
     AllCancelled,
     AssetDefined,
@@ -200,6 +201,10 @@ class Administration(Trading):
         if self.decide(command, code, AccountLimitsSet):
             self.accounts[command.account].limits[command.asset] = limits
             self.accounts[command.account].open_orders_max = command.open_orders_max
+
+    def on_SetAccountRate(self, command):
+        """How fast sessions may send is not the exchange's to hold."""
+        self.decide(command, 0 if command.account in self.accounts else Code.UNKNOWN_ACCOUNT, AccountRateSet)
 
     def on_BlockAccount(self, command):
         is_blocked = 1 if command.is_blocked else 0
