@@ -8,6 +8,7 @@ from protocol.messages import (
     ORDER_COLUMNS,
     Accounts,
     Balances,
+    Code,
     Depth,
     Instruments,
     Orders,
@@ -17,12 +18,13 @@ from protocol.messages import (
     QueryInstruments,
     QueryOpenOrders,
     QueryOrder,
+    Refused,
     Side,
 )
 
 
 def answer(exchange, query, event_seq):
-    """-> the answer to a query (any but QueryStatistics), `event_seq` being the last event it reflects."""
+    """-> the answer to a query (any but QueryStatistics), or Refused; `event_seq` is the last event it reflects."""
     if type(query) is QueryOrder:
         found = _order(exchange, query)
     elif type(query) is QueryOpenOrders:
@@ -70,24 +72,28 @@ def _order(exchange, query):
 
 
 def _open_orders(exchange, query):
-    """O(the account's open orders)."""
+    """O(the orders looked at), where `after_order_id` is still open; else as many more as the account has before it."""
     orders = exchange.orders
     limit = min(max(query.limit, 1), OPEN_ORDERS_MAX)
     rows = []
-    for slot in orders.of_account(query.account):
-        if orders.order_id[slot] <= query.after_order_id or query.instrument not in (0, orders.instrument[slot]):
-            continue
-        if len(rows) == limit:
-            return Orders(1, rows)
-        rows.append(order_row(orders, slot))
+    slot = orders.find(query.after_order_id)
+    if slot == NIL or orders.account[slot] != query.account:
+        slot = orders.account_first.get(query.account, NIL)
+    while slot != NIL:
+        if orders.order_id[slot] > query.after_order_id and query.instrument in (0, orders.instrument[slot]):
+            if len(rows) == limit:
+                return Orders(1, rows)
+            rows.append(order_row(orders, slot))
+        slot = orders.account_next[slot]
     return Orders(0, rows)
 
 
 def _depth(exchange, query, event_seq):
-    """An instrument that does not exist has an empty book."""
     book = exchange.books.get(query.instrument)
+    if book is None:
+        return Refused(Code.UNKNOWN_INSTRUMENT, "no instrument %d" % query.instrument)
     levels = min(max(query.levels, 1), DEPTH_LEVELS_MAX)
-    return Depth(query.instrument, event_seq, level_rows(book, levels) if book is not None else [])
+    return Depth(query.instrument, event_seq, level_rows(book, levels))
 
 
 def _instruments(exchange, query):
