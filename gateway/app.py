@@ -2,22 +2,21 @@
 
 from aiohttp import web
 
-from gateway import balances, markets, meta, orders
+from gateway import balances, candles, market_data, markets, meta, orders
 from gateway.admission import admission, make_admission
 from gateway.answers import answers, make_answers
 from gateway.books import make_books
+from gateway.cache import make_cache
 from gateway.config import Config
 from gateway.core import CORE, Core
 from gateway.docs import add_docs
 from gateway.history import make_history
 from gateway.routes import add_routes
-from gateway.streams.hub import make_streams
-from gateway.streams.sockets import add_sockets
 from gateway.validation import BODY_SECONDS
 
 CONFIG = web.AppKey("config", Config)
 #: Of every file of handlers, in the order in which the API's description tells them: add its RouteTable here.
-ROUTES = [route for file in (orders, markets, balances, meta) for route in file.routes.routes]
+ROUTES = [route for file in (orders, markets, candles, market_data, balances, meta) for route in file.routes.routes]
 #: Outermost first.
 MIDDLEWARES = [answers, admission]
 
@@ -31,12 +30,11 @@ def make_app(config):
     make_answers(app, config)
     make_admission(app, config)
     make_books(app)
+    make_cache(app)
     make_history(app, config.database_url)
     app.cleanup_ctx.append(_core)
-    make_streams(app)
     add_routes(app, ROUTES)
     add_docs(app, ROUTES)
-    add_sockets(app)
     return app
 
 

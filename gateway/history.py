@@ -11,6 +11,7 @@ import attrs
 from aiohttp import web
 
 from gateway.database import DATABASE, Database
+from gateway.history_market import MarketHistory
 
 
 @attrs.frozen
@@ -202,12 +203,14 @@ def fills_of(trade, account):
 
 
 HISTORY = web.AppKey("history", History)
+MARKET_HISTORY = web.AppKey("market_history", MarketHistory)
 
 
 def make_history(app, url):
     """Raises ConfigError."""
     app[DATABASE] = Database(url)
     app[HISTORY] = History(app[DATABASE])
+    app[MARKET_HISTORY] = MarketHistory(app[DATABASE])
     app.cleanup_ctx.append(_closing)
 
 

@@ -62,6 +62,8 @@ def _meta(request):
 
 def envelope(request, reply):
     """-> the response."""
+    if reply.status == 304:
+        return _response(None, 304, reply.headers)
     body = _encoder.encode(Success(True, reply.data, _meta(request)))
     return _response(body, reply.status, reply.headers)
 

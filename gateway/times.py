@@ -48,3 +48,7 @@ def text_of_datetime(time):
 def datetime_of_ns(time_ns):
     """-> datetime in UTC, cut to microseconds as the database's are."""
     return _EPOCH + timedelta(microseconds=time_ns // 1_000)
+
+
+def ns_of_datetime(time):
+    return (time - _EPOCH) // timedelta(microseconds=1) * 1_000

@@ -3,7 +3,9 @@
 import pytest
 import pytest_asyncio
 
+from tests.gateway.archive import Archive
 from tests.gateway.live import LiveVenue, exchange_of
+from tests.postgres import fresh_database, url_of
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +34,13 @@ def own_venue(tmp_path):
         yield venue
     finally:
         venue.close()
+
+
+@pytest.fixture(scope="session")
+def archive(live, postgres):
+    """A second gateway of the shared venue, with a database of its own that tests fill."""
+    database = url_of(postgres, fresh_database(postgres))
+    gateway = live.start_gateway(3, database_url=database)
+    live.gateways.remove(gateway)  # it is not the one that others ask
+    live.other_urls.append(gateway.url)
+    return Archive(gateway.url, database)
