@@ -155,6 +155,15 @@ def record_size_at(buffer, position):
     return 0 if fields is None else RECORD_OVERHEAD_BYTES - _lengths.size + fields[1]
 
 
+def peek_record(buffer, position):
+    """-> (size in bytes, first seq, commands, time_ns) of the record whose (intact) header is at position, or None.
+    Its payload may not be there yet."""
+    fields = _header_at(buffer, position)
+    if fields is None:
+        return None
+    return RECORD_OVERHEAD_BYTES - _lengths.size + fields[1], fields[2], fields[3], fields[6]
+
+
 def read_record(buffer, position, chain):
     """-> (Record, next position, chain) of an intact record at `position`, or None where there is none.
 

@@ -14,6 +14,23 @@ CREATE TABLE position (
     time timestamptz NOT NULL  -- of that record: everything that the tables say is as of then
 );
 
+-- Move the position on, from where the writer believes it is: another writer's step is never repeated or skipped.
+CREATE FUNCTION advance_position(
+    from_seq bigint, of_venue numeric, of_rules integer, to_seq bigint, to_event_seq bigint, to_chain bigint,
+    to_time timestamptz
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF from_seq = 0 THEN
+        INSERT INTO position VALUES (true, of_venue, of_rules, to_seq, to_event_seq, to_chain, to_time);
+        RETURN;
+    END IF;
+    UPDATE position SET seq = to_seq, event_seq = to_event_seq, chain = to_chain, time = to_time
+    WHERE seq = from_seq AND venue_id = of_venue AND rules_version = of_rules;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the database is no longer at command % of venue %', from_seq, of_venue;
+    END IF;
+END $$;
+
 -- --- what there is -------------------------------------------------------------------------------------------------
 
 CREATE TABLE assets (
@@ -91,10 +108,10 @@ CREATE TABLE orders (
     fee_surplus integer,
     fee_ppm_max integer,
     post_only boolean NOT NULL,
-    side text NOT NULL CHECK (side IN ('buy', 'sell')),
-    type text NOT NULL CHECK (type IN ('limit', 'market', 'stop', 'stop_limit')),
-    time_in_force text NOT NULL,
-    self_trade_prevention text NOT NULL,
+    side text CHECK (side IN ('buy', 'sell')),  -- null, as the next ones: rejected for what is no such word
+    type text CHECK (type IN ('limit', 'market', 'stop', 'stop_limit')),
+    time_in_force text,
+    self_trade_prevention text,
     status text NOT NULL
         CHECK (status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED', 'FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED')),
     reason text,  -- why it was cancelled, expired or rejected

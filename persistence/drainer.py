@@ -1,0 +1,203 @@
+"""Journal -> Builder -> Store, over and over: while one batch is written, the next is built. Whatever fails, everything
+is dropped and begun again from what the database says: a restart is the only kind of recovery there is.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+
+import psycopg2
+
+from persistence.depth import DepthRecorder
+from persistence.migrate import migrate
+from persistence.rows import Builder
+from persistence.store import Store
+from persistence.tail import RULES_VERSION, Frontier, Tail
+from protocol.errors import JournalCorrupt
+
+POLL_SECONDS = 0.004  # for more of the journal, where there was none
+STANDBY_SECONDS = 0.5  # between two tries to become the drainer
+LAG_SECONDS = 0.5  # between two looks at how far behind it is
+RETRY_SECONDS = (0.1, 0.3, 1, 2, 5)  # after the first, second, ... failure in a row; then the last
+SLICE_EVENTS = 200  # built at one time, before the connection has its turn
+
+log = logging.getLogger("persistence")
+
+
+class Fatal(Exception):
+    """What trying again does not mend; the text says what to do."""
+
+
+class Drainer:
+    """run() until stop(). `state`: connecting, standby, draining, failed."""
+
+    def __init__(self, config, metrics, progress=None):
+        self.config = config
+        self.metrics = metrics
+        self.progress = progress  # called with (last command committed, newest of the journal)
+        self.state = "connecting"
+        self.seq = 0
+        self.time_ns = 0
+        self.frontier = Frontier(config.journal)
+        self._failures = 0
+        self._stopping = asyncio.Event()
+
+    def stop(self):
+        """Finish the batch that is being written, and end."""
+        self._stopping.set()
+
+    def health(self):
+        return {
+            "state": self.state,
+            "seq": self.seq,
+            "lag_commands": self._lag_commands(),
+            "lag_seconds": round(self._lag_seconds(), 3),
+        }
+
+    async def run(self):
+        """Raises Fatal, JournalCorrupt, JournalRefused, JournalDisagrees, SchemaError: what stops it for good."""
+        watching = asyncio.create_task(self._watch())
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._work()
+                except (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.InternalError) as error:
+                    self._refuse_hopeless(error)
+                    await self._wait_after(error)
+                except TimeoutError as error:
+                    await self._wait_after(error)
+                except psycopg2.Error as error:  # a row that the schema does not take: it will not another time
+                    raise Fatal("Postgres does not take a batch: %s" % _first_line(error)) from error
+        except Exception:
+            self._set_state("failed")
+            raise
+        finally:
+            watching.cancel()
+
+    def _set_state(self, state):
+        if state != self.state:
+            self.state = state
+            self.metrics.is_draining.set(state == "draining")
+
+    def _refuse_hopeless(self, error):
+        """A first connection that is refused for what it says: somebody has to change the address."""
+        text = str(error)
+        hopeless = "authentication failed" in text or (" does not exist" in text and "FATAL" in text)
+        if self.state == "connecting" and not self.seq and hopeless:
+            raise Fatal("Postgres does not let us in: %s" % _first_line(error)) from None
+
+    async def _wait_after(self, error):
+        seconds = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
+        self._failures += 1
+        self.metrics.errors.labels(type(error).__name__).inc()
+        log.warning("%s; trying again in %s s", _first_line(error), seconds)
+        self._set_state("connecting")
+        await self._pause(seconds)
+
+    async def _pause(self, seconds):
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    # --- one connection ----------------------------------------------------------------------------------------------
+
+    async def _work(self):
+        """Connect, become the drainer, drain until told to stop."""
+        for migration in await asyncio.to_thread(migrate, self.config.database_url):
+            log.info("migrated the database to version %d: %s", migration.version, migration.name)
+        store = await Store.connect(self.config.database_url)
+        tail = None
+        try:
+            while not await store.try_lock():
+                if self.state != "standby":
+                    log.info("standby: another one drains into this database")
+                self._set_state("standby")
+                await self._pause(STANDBY_SECONDS)
+                if self._stopping.is_set():
+                    return
+            position, state, self.time_ns = await store.load()
+            self.seq = position.seq
+            self.metrics.seq.set(self.seq)
+            tail = Tail(self.config.journal, position)
+            depth = DepthRecorder(self.config.depth_seconds, self.config.depth_levels)
+            builder = Builder(state, depth, settles=bool(self.config.wallet_url))
+            self._set_state("draining")
+            log.info("draining from command %d; %d open orders", position.seq + 1, len(state.orders))
+            await self._drain(store, tail, builder)
+        finally:
+            store.close()
+            if tail is not None:
+                tail.close()
+
+    async def _drain(self, store, tail, builder):
+        writing = None
+        problem = None
+        try:
+            while True:
+                if problem is None and not self._stopping.is_set():
+                    try:
+                        await self._build(tail, builder, writing)
+                    except (JournalCorrupt, OSError) as error:
+                        problem = error  # what was read before it is good, and is written yet
+                if writing is not None:
+                    await writing
+                    writing = None
+                if builder.batch.commands and not self._stopping.is_set():
+                    batch = builder.finish()
+                    batch.chain, batch.venue_id, batch.rules_version = tail.chain, tail.venue_id, RULES_VERSION
+                    writing = asyncio.create_task(self._write(store, batch))
+                elif problem is not None:
+                    raise problem
+                elif self._stopping.is_set():
+                    return
+                else:
+                    await self._pause(POLL_SECONDS)
+        finally:
+            if writing is not None:
+                writing.cancel()
+                await asyncio.gather(writing, return_exceptions=True)
+
+    async def _build(self, tail, builder, writing):
+        """Take records until a batch is full, or until there is no more and nothing is being written."""
+        built = builder.batch.events
+        while builder.batch.events < self.config.batch_events:
+            record = tail.next()
+            if record is not None:
+                builder.take(record)
+                if builder.batch.events - built >= SLICE_EVENTS:
+                    built = builder.batch.events
+                    await asyncio.sleep(0)
+            elif writing is None or writing.done():
+                return
+            else:
+                await asyncio.wait([writing], timeout=POLL_SECONDS)
+            if self._stopping.is_set():
+                return
+
+    async def _write(self, store, batch):
+        started_s = time.monotonic()
+        await store.write(batch)
+        self.seq, self.time_ns = batch.seq, batch.time_ns
+        self._failures = 0
+        self.metrics.committed(batch, started_s)
+
+    # --- how far behind ----------------------------------------------------------------------------------------------
+
+    def _lag_commands(self):
+        return max(0, self.frontier.durable_seq - self.seq)
+
+    def _lag_seconds(self):
+        return max(0, self.frontier.time_ns - self.time_ns) / 1e9 if self._lag_commands() else 0.0
+
+    async def _watch(self):
+        while True:
+            self.frontier.look()
+            self.metrics.lag_commands.set(self._lag_commands())
+            self.metrics.lag_seconds.set(self._lag_seconds())
+            if self.progress is not None:
+                self.progress(self.seq, self.frontier.durable_seq)
+            await asyncio.sleep(LAG_SECONDS)
+
+
+def _first_line(error):
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,183 @@
+"""The drainer's connection: takes the database for itself, reads what a Builder starts from, writes a Batch whole.
+
+Every error of Postgres ends the connection's use: what was not committed is gone, and whoever reconnects reads the
+position again.
+"""
+
+import decimal
+
+import aiopg
+import attrs
+
+from persistence import tables
+from persistence.literals import array
+from persistence.state import Instrument, Order, State
+from persistence.tail import Position
+from protocol.messages import Side
+
+#: Held by the one drainer that works; in the database's own number space, beside migrate.LOCK.
+LOCK = 7_253_002
+TIMEOUT_SECONDS = 600  # for one statement: a batch, with a checkpoint in its way
+PAGE_ROWS = 20_000  # of open orders, when they are read at the start
+MONTH_NS = 31 * 86_400 * 10**9
+#: Exact for any amount there is.
+_EXACT = decimal.Context(prec=60)
+
+
+class Store:
+    """Made by connect(); to be closed."""
+
+    def __init__(self, connection):
+        self._connection = connection
+        self.position = None  # Position of the last batch written
+        self._months = set()  # that have partitions
+
+    @classmethod
+    async def connect(cls, url):
+        """Raises psycopg2.Error."""
+        connection = await aiopg.connect(
+            url, timeout=TIMEOUT_SECONDS, enable_hstore=False, application_name="persistence drainer",
+            keepalives_idle=10, keepalives_interval=5, keepalives_count=3,
+        )  # fmt: skip
+        store = cls(connection)
+        try:
+            await store._fetch("SET timezone = 'UTC'; SET synchronous_commit = on")
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def close(self):
+        self._connection.close()
+
+    async def try_lock(self):
+        """-> whether this is the drainer of the database now, as long as the connection lasts."""
+        return (await self._fetch("SELECT pg_try_advisory_lock(%s)", (LOCK,)))[0][0]
+
+    async def _fetch(self, statement, parameters=None):
+        async with self._connection.cursor() as cursor:
+            await cursor.execute(statement, parameters)
+            return await cursor.fetchall() if cursor.description else []
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    async def load(self):
+        """-> (Position, State, time in ns) that the database is at."""
+        rows = await self._fetch(
+            "SELECT venue_id, rules_version, seq, event_seq, chain, (extract(epoch FROM time) * 1000000)::bigint"
+            " FROM position"
+        )
+        self.position, time_ns = Position(), 0
+        if rows:
+            venue_id, rules_version, seq, event_seq, chain, time_us = rows[0]
+            self.position = Position(int(venue_id), rules_version, seq, event_seq, chain)
+            time_ns = time_us * 1000
+        state = State()
+        state.assets = dict(await self._fetch("SELECT asset, scale FROM assets"))
+        state.tiers.update(await self._fetch("SELECT account, tier FROM accounts"))
+        await self._load_instruments(state)
+        await self._load_orders(state)
+        return self.position, state, time_ns
+
+    async def _load_instruments(self, state):
+        rows = await self._fetch(
+            "SELECT instrument, symbol, price_scale, quantity_scale, collar_bps, coalesce(base, 0), coalesce(quote, 0),"
+            " last_price, (extract(epoch FROM book_changed_at) * 1000000)::bigint FROM instruments"
+        )
+        for number, symbol, price_scale, quantity_scale, collar_bps, base, quote, last_price, changed_us in rows:
+            scales = state.assets.get(base, 0), state.assets.get(quote, 0)
+            instrument = Instrument(number, symbol, price_scale, quantity_scale, collar_bps, base, quote, *scales)
+            instrument.last_price = _units(last_price, price_scale)
+            instrument.book_changed_ns = (changed_us or 0) * 1000
+            state.instruments[number] = instrument
+        for number, tier, maker_ppm, taker_ppm in await self._fetch(
+            "SELECT instrument, tier, maker_ppm, taker_ppm FROM fees"
+        ):
+            state.instruments[number].fees[tier] = (maker_ppm, taker_ppm, max(maker_ppm, taker_ppm, 0))
+
+    async def _load_orders(self, state):
+        last = 0
+        while True:
+            rows = await self._fetch(
+                "SELECT order_id, account, instrument, side, price, stop_price, quantity, open_quantity,"
+                " stop_price IS NOT NULL AND triggered_at IS NULL, filled_quantity, filled_notional, fee, reserved,"
+                " maker_ppm, taker_ppm, fee_ppm_max, fee_surplus,"
+                " (extract(epoch FROM triggered_at) * 1000000)::bigint, status"
+                " FROM orders WHERE ended_at IS NULL AND order_id > %s ORDER BY order_id LIMIT %s",
+                (last, PAGE_ROWS),
+            )
+            for row in rows:
+                order = _order(state, row)
+                state.orders[order.order_id] = order
+            if len(rows) < PAGE_ROWS:
+                return
+            last = rows[-1][0]
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    async def make_partitions(self, first_ns, last_ns):
+        """Those of the months of a batch, and of the month after."""
+        months = {first_ns // MONTH_NS, last_ns // MONTH_NS}
+        if not months <= self._months:
+            await self._fetch(
+                "SELECT make_partitions(to_timestamp(%s), to_timestamp(%s))",
+                (first_ns // 10**9, (last_ns + MONTH_NS) // 10**9),
+            )
+            self._months = months
+
+    async def write(self, batch):
+        """The batch and the position, in one transaction. Raises psycopg2.Error."""
+        await self.make_partitions(batch.first_time_ns, batch.time_ns)
+        before = self.position
+        after = Position(batch.venue_id, batch.rules_version, batch.seq, batch.event_seq, batch.chain)
+        async with self._connection.cursor() as cursor:
+            await cursor.execute(*self._script(before, after, batch))
+        self.position = after
+
+    def _script(self, before, after, batch):
+        """-> (statements, parameters): sent as one, so that a batch costs one round trip."""
+        statements = ["BEGIN", "SELECT advance_position(%s, %s, %s, %s, %s, %s, to_timestamp(%s::float8 / 1000000))"]
+        parameters = [before.seq, *attrs.astuple(after), batch.time_ns // 1000]
+        for what, columns in batch.changes:
+            statements.append(self._filled(tables.CHANGES[what], columns))
+        for name, statement in tables.STATEMENTS:
+            rows = getattr(batch, name)
+            if rows:
+                statements.append(statement)
+                parameters.extend([array(column) for column in zip(*rows, strict=True)])
+        statements.append("COMMIT")
+        return ";\n".join(statements), parameters
+
+    def _filled(self, statement, columns):
+        """-> the statement with its parameters in it, for those that go by name."""
+        return self._connection.raw.cursor().mogrify(statement, columns).decode("utf-8").replace("%", "%%")
+
+
+def _units(value, scale):
+    """-> a numeric as the int that the protocol has; 0 for null."""
+    return int(value.scaleb(scale, _EXACT)) if value is not None else 0
+
+
+def _order(state, row):
+    (
+        order_id, account, number, side, price, stop_price, quantity, open_quantity, is_waiting, filled_quantity,
+        filled_notional, fee, reserved, maker_ppm, taker_ppm, fee_ppm_max, fee_surplus, triggered_us, status,
+    ) = row  # fmt: skip
+    instrument = state.instruments[number]
+    price_scale, quantity_scale = instrument.price_scale, instrument.quantity_scale
+    is_buy = side == "buy"
+    order = Order(
+        order_id, account, instrument, Side.BUY if is_buy else Side.SELL, _units(price, price_scale),
+        _units(stop_price, price_scale), _units(quantity, quantity_scale), _units(open_quantity, quantity_scale),
+    )  # fmt: skip
+    order.is_waiting = is_waiting
+    order.filled_quantity = _units(filled_quantity, quantity_scale)
+    order.filled_notional = _units(filled_notional, price_scale + quantity_scale)
+    order.fee = _units(fee, instrument.quote_scale)
+    order.reserved = _units(reserved, instrument.quote_scale if is_buy else instrument.base_scale)
+    order.maker_ppm, order.taker_ppm, order.fee_ppm_max = maker_ppm, taker_ppm, fee_ppm_max
+    order.fee_surplus = fee_surplus
+    order.triggered_us, order.status = triggered_us or 0, status
+    if not is_waiting:
+        order.enter_book(order.open_quantity)
+    return order

@@ -1,0 +1,148 @@
+"""The statements that write a batch: for each table its columns, filled from arrays by `unnest`, one array a column.
+Pure. A column of type `us` comes in microseconds and is a timestamptz."""
+
+ORDER_TERMS = (
+    "order_id bigint, account bigint, instrument bigint, created_event_seq bigint, created_at us, expire_time us, "
+    "maker_ppm integer, taker_ppm integer, fee_ppm_max integer, post_only boolean, side text, type text, "
+    "time_in_force text, self_trade_prevention text, client_order_id text"
+)
+ORDER_STATE = (
+    "event_seq bigint, updated_at us, triggered_at us, ended_at us, fee_surplus integer, status text, reason text, "
+    "price numeric, stop_price numeric, quantity numeric, filled_quantity numeric, open_quantity numeric, "
+    "filled_notional numeric, fee numeric, reserved numeric"
+)
+ORDER_EVENTS = (
+    "event_seq bigint, time us, order_id bigint, account bigint, instrument bigint, type text, side text, "
+    "liquidity text, reason text, trade_id bigint, price numeric, quantity numeric, open_quantity numeric, fee numeric"
+)
+TRADES = (
+    "trade_id bigint, time us, event_seq bigint, instrument bigint, maker_order_id bigint, taker_order_id bigint, "
+    "maker_account bigint, taker_account bigint, taker_side text, price numeric, quantity numeric, maker_fee numeric, "
+    "taker_fee numeric, settlement_status text"
+)
+LEDGER_ENTRIES = (
+    "event_seq bigint, time us, account bigint, asset bigint, order_id bigint, trade_id bigint, type text, "
+    "available_change numeric, reserved_change numeric"
+)
+BALANCES = "account bigint, asset bigint, available numeric, reserved numeric, event_seq bigint"
+CANDLES = (
+    "instrument bigint, timeframe text, start us, open numeric, high numeric, low numeric, close numeric, "
+    "volume numeric, quote_volume numeric, trades bigint"
+)
+DEPTH_SNAPSHOTS = "instrument bigint, time us, event_seq bigint, bids jsonb, asks jsonb"
+AUDIT_LOGS = (
+    "event_seq bigint, time us, admin bigint, action text, account bigint, instrument bigint, asset bigint, "
+    "reason text, details jsonb"
+)
+MARKETS = "instrument bigint, last_price numeric, book_changed_at us"
+
+
+def _columns(specification):
+    """-> [(name, type), ...]"""
+    return [tuple(column.split()) for column in specification.split(", ")]
+
+
+def names_of(specification):
+    return [name for name, _ in _columns(specification)]
+
+
+def rows_of(specification):
+    """-> "SELECT ... FROM unnest(...)": the rows, each column under its own name, of one parameter a column."""
+    casts, values = [], []
+    for name, kind in _columns(specification):
+        casts.append("%%s::%s[]" % {"us": "bigint", "jsonb": "text"}.get(kind, kind))
+        expression = {"us": "to_timestamp(r.{0}::float8 / 1000000)", "jsonb": "r.{0}::jsonb"}.get(kind, "r.{0}")
+        values.append(expression.format(name) + " AS " + name)
+    names = ", ".join(names_of(specification))
+    return "SELECT %s FROM unnest(%s) AS r(%s)" % (", ".join(values), ", ".join(casts), names)
+
+
+def _insert(table, specification, end=""):
+    return "INSERT INTO %s (%s) %s%s" % (table, ", ".join(names_of(specification)), rows_of(specification), end)
+
+
+def _update(table, key, specification):
+    changed = [name for name in names_of(specification) if name not in key]
+    text = "UPDATE %s AS t SET %s FROM (%s) AS n WHERE %s"
+    assignments = ", ".join("%s = n.%s" % (name, name) for name in changed)
+    return text % (table, assignments, rows_of(specification), " AND ".join("t.%s = n.%s" % (k, k) for k in key))
+
+
+_MERGE_CANDLES = """
+    ON CONFLICT (instrument, timeframe, start) DO UPDATE SET high = greatest(candles.high, excluded.high),
+        low = least(candles.low, excluded.low), close = excluded.close, volume = candles.volume + excluded.volume,
+        quote_volume = candles.quote_volume + excluded.quote_volume, trades = candles.trades + excluded.trades
+"""
+#: A row has to stand before it is added to: the check on balances would see what is added by itself.
+_EMPTY_BALANCES = """
+    INSERT INTO balances (account, asset, available, reserved, event_seq)
+    SELECT n.account, n.asset, 0, 0, 0 FROM (%s) AS n ON CONFLICT DO NOTHING
+""" % rows_of(BALANCES)  # fmt: skip
+_ADD_BALANCES = """
+    UPDATE balances AS t SET available = t.available + n.available, reserved = t.reserved + n.reserved,
+        event_seq = n.event_seq
+    FROM (%s) AS n WHERE t.account = n.account AND t.asset = n.asset
+""" % rows_of(BALANCES)  # fmt: skip
+
+#: (list of a rows.Batch, statement), in the order in which they run.
+STATEMENTS = [
+    ("new_orders", _insert("orders", ORDER_TERMS + ", " + ORDER_STATE)),
+    ("changed_orders", _update("orders", ["order_id"], "order_id bigint, " + ORDER_STATE)),
+    ("order_events", _insert("order_events", ORDER_EVENTS)),
+    ("trades", _insert("trades", TRADES)),
+    ("unsettled", _insert("settlement_queue", "trade_id bigint, time us")),
+    ("ledger_entries", _insert("ledger_entries", LEDGER_ENTRIES)),
+    ("balances", _EMPTY_BALANCES),
+    ("balances", _ADD_BALANCES),
+    ("candles", _insert("candles", CANDLES, _MERGE_CANDLES)),
+    ("depth_snapshots", _insert("depth_snapshots", DEPTH_SNAPSHOTS)),
+    ("audit_logs", _insert("audit_logs", AUDIT_LOGS)),
+    ("markets", _update("instruments", ["instrument"], MARKETS)),
+]
+
+#: What administrators do -> statement, by the names in administration.py.
+CHANGES = {
+    "asset": """
+        INSERT INTO assets (asset, symbol, scale, event_seq)
+        VALUES (%(asset)s, %(symbol)s, %(scale)s, %(event_seq)s)
+    """,
+    "instrument": """
+        INSERT INTO instruments (instrument, symbol, base, quote, price_scale, quantity_scale, tick, lot, collar_bps,
+            state, event_seq)
+        VALUES (%(instrument)s, %(symbol)s, %(base)s, %(quote)s, %(price_scale)s, %(quantity_scale)s, %(tick)s,
+            %(lot)s, %(collar_bps)s, 'open', %(event_seq)s)
+    """,
+    "instrument_state": """
+        UPDATE instruments SET state = %(state)s, event_seq = %(event_seq)s WHERE instrument = %(instrument)s
+    """,
+    "instrument_limits": """
+        UPDATE instruments SET quantity_min = %(quantity_min)s, quantity_max = %(quantity_max)s,
+            notional_min = %(notional_min)s, band_bps = %(band_bps)s, event_seq = %(event_seq)s
+        WHERE instrument = %(instrument)s
+    """,
+    "fees": """
+        INSERT INTO fees (instrument, tier, maker_ppm, taker_ppm, event_seq)
+        VALUES (%(instrument)s, %(tier)s, %(maker_ppm)s, %(taker_ppm)s, %(event_seq)s)
+        ON CONFLICT (instrument, tier) DO UPDATE SET maker_ppm = excluded.maker_ppm, taker_ppm = excluded.taker_ppm,
+            event_seq = excluded.event_seq
+    """,
+    "account": """
+        INSERT INTO accounts (account, user_id, opened_at, event_seq)
+        VALUES (%(account)s, %(user_id)s, to_timestamp(%(opened_us)s::float8 / 1000000), %(event_seq)s)
+    """,
+    "account_tier": "UPDATE accounts SET tier = %(tier)s, event_seq = %(event_seq)s WHERE account = %(account)s",
+    "account_blocked": """
+        UPDATE accounts SET is_blocked = %(is_blocked)s, event_seq = %(event_seq)s WHERE account = %(account)s
+    """,
+    "account_open_orders": """
+        UPDATE accounts SET open_orders_max = %(open_orders_max)s, event_seq = %(event_seq)s WHERE account = %(account)s
+    """,
+    "limits": """
+        INSERT INTO limits (account, asset, order_notional_max, daily_notional_max, second_factor_above, event_seq)
+        VALUES (%(account)s, %(asset)s, %(order_notional_max)s, %(daily_notional_max)s, %(second_factor_above)s,
+            %(event_seq)s)
+        ON CONFLICT (account, asset) DO UPDATE SET order_notional_max = excluded.order_notional_max,
+            daily_notional_max = excluded.daily_notional_max, second_factor_above = excluded.second_factor_above,
+            event_seq = excluded.event_seq
+    """,
+}
