@@ -37,7 +37,7 @@ check: ## Lint, format, types, and the architecture test
 	@$(CPYTHON) -m ruff check .
 	@$(CPYTHON) -m ruff format --check .
 	@$(CPYTHON) -m mypy
-	@$(CPYTHON) -m mypy --python-version 3.11 gateway
+	@$(CPYTHON) -m mypy --python-version 3.11 gateway persistence
 	@$(CPYTHON) -m pytest -q tests/test_architecture.py
 
 format: ## Bring the code into the form that check wants

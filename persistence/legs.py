@@ -57,6 +57,6 @@ def legs_of(trade):
     for asset in (trade.base, trade.quote):
         total = sum(amount for _, _, _, moved, amount in moves if moved == asset)
         assert total == 0, "the legs of trade %d do not sum to zero" % trade.trade_id
-    debits = [Leg(*who, asset, DEBIT, -amount) for *who, asset, amount in moves if amount < 0]
-    credits = [Leg(*who, asset, CREDIT, amount) for *who, asset, amount in moves if amount > 0]
+    debits = [Leg(*move[:4], DEBIT, -move[4]) for move in moves if move[4] < 0]
+    credits = [Leg(*move[:4], CREDIT, move[4]) for move in moves if move[4] > 0]
     return debits, credits
