@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import os
 import sys
+from functools import partial
 
 import aiohttp
 import attrs
@@ -191,8 +192,8 @@ class Exchange:
         if maker_ppm or taker_ppm:
             await self.client.set_fees(number, maker_ppm=maker_ppm, taker_ppm=taker_ppm)
         for url in (self.live.url, *self.live.other_urls):
-            path = "/orderbook/" + symbol
-            await until(lambda api=Api(self.session, url): api.get(path), lambda answer: answer.status == 200)
+            api = Api(self.session, url)
+            await until(partial(api.get, "/orderbook/" + symbol), lambda answer: answer.status == 200)
         return Market(number, symbol)
 
     async def trader(self, name="trader", roles=(), btc=100, usdt=1_000_000, url=None, **token):
