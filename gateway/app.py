@@ -12,6 +12,8 @@ from gateway.core import CORE, Core
 from gateway.docs import add_docs
 from gateway.history import make_history
 from gateway.routes import add_routes
+from gateway.streams.hub import make_streams
+from gateway.streams.sockets import add_sockets
 from gateway.validation import BODY_SECONDS
 
 CONFIG = web.AppKey("config", Config)
@@ -33,8 +35,10 @@ def make_app(config):
     make_cache(app)
     make_history(app, config.database_url)
     app.cleanup_ctx.append(_core)
+    make_streams(app)
     add_routes(app, ROUTES)
     add_docs(app, ROUTES)
+    add_sockets(app)
     return app
 
 

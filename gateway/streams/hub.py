@@ -1,0 +1,297 @@
+"""All streams of one gateway: fed with the core's events, subscribed to by clients, wound up at the end."""
+
+import asyncio
+import logging
+import time
+
+from aiohttp import web
+
+from gateway.admission import TOKENS
+from gateway.core import CORE
+from gateway.errors import ApiError
+from gateway.streams import client as codes
+from gateway.streams.book_stream import BookStream
+from gateway.streams.messages import MarketState, Resumed, ResumeUnavailable, Subscribed, VenueStatus
+from gateway.streams.order_states import ORDER_EVENTS
+from gateway.streams.private_stream import PrivateStream
+from gateway.streams.subscriptions import Subscriptions
+from gateway.streams.topics import DEPTH, ORDERBOOK, ORDERS, TRADES, Topic
+from gateway.streams.trade_stream import TradeStream
+from gateway.times import text_of_ns
+from protocol.messages import INSTRUMENT_STATES, InstrumentStateChanged, OrderFilled
+
+CLIENTS_MAX = 20_000
+TOPICS_MAX = 100  # of one client
+BOOKS_MAX = 250  # markets whose book is followed; the core lets a session subscribe to 256
+LOOK_SECONDS = 0.1  # between looks at whether the core is there
+TOKEN_SECONDS = 20.0  # between looks at whether tokens are still good
+SHUTDOWN_SECONDS = 3.0  # for clients to take their close frame
+
+LIVE, CORE_UNAVAILABLE, SHUTTING_DOWN = "live", "core_unavailable", "shutting_down"
+
+log = logging.getLogger("gateway")
+
+
+class Streams:
+    """start() it in a running loop, close() it. `tokens` is what tells whether a token is good (gateway/tokens.py)."""
+
+    def __init__(self, core, tokens):
+        self.core = core
+        self.tokens = tokens
+        self.clients = {}  # Client -> None
+        self.subscriptions = Subscriptions()
+        self.trades = TradeStream(core.catalogue, self.subscriptions)
+        self.private = PrivateStream(core)
+        self.slow_consumers = 0  # closed for it, since the start
+        self._books = {}  # instrument -> BookStream
+        self._task = None
+        self._has_begun = False
+        self._is_stopping = False
+        core.listeners.append(self._take)
+        core.client_listeners.append(self._client_made)
+        core.gap_listeners.append(self._missed)
+
+    def start(self):
+        self._task = asyncio.get_running_loop().create_task(self._tick())
+
+    async def close(self):
+        """Tell everybody, and close every socket with 1001."""
+        self._is_stopping = True
+        self._announce(SHUTTING_DOWN)
+        for book in self._books.values():
+            book.stop()
+        closing = [client.close(codes.GOING_AWAY, SHUTTING_DOWN) for client in self.clients]
+        if closing:
+            await asyncio.wait(closing, timeout=SHUTDOWN_SECONDS)
+        if self._task is not None:
+            self._task.cancel()
+
+    # --- clients ---
+
+    def admit(self):
+        """Raises ApiError 503 where there is no room for one more."""
+        if self._is_stopping:
+            raise ApiError(503, "shutting_down", "this gateway is about to end", headers={"Retry-After": "1"})
+        if len(self.clients) >= CLIENTS_MAX:
+            raise ApiError(503, "too_many_connections", "no more WebSockets here", headers={"Retry-After": "5"})
+
+    def add(self, client):
+        self.clients[client] = None
+
+    def remove(self, client):
+        for topic in list(client.topics):
+            self.unsubscribe(client, topic)
+        self.clients.pop(client, None)
+
+    async def subscribe(self, client, topic, request_id=None, after=None):
+        """`after`: the last sequence the client has seen, to be sent what came since. Raises ApiError; nothing is
+        subscribed to then."""
+        if topic in client.topics:
+            raise ApiError(409, "already_subscribed", "there is one already on this connection")
+        if len(client.topics) >= TOPICS_MAX:
+            raise ApiError(422, "too_many_subscriptions", "at most %d on a connection" % TOPICS_MAX)
+        if topic.channel == ORDERS:
+            await self._subscribe_orders(client, topic, request_id, after)
+        elif topic.channel == TRADES:
+            missed = None if after is None else self.trades.trades.after(after, topic.instrument)
+            self._enter(client, topic)
+            frames = [self.trades.frame(*trade) for trade in missed or ()]
+            self._answer(client, topic, request_id, after, frames, missed is not None)
+        else:
+            stream = self._book(topic.instrument) if topic.channel in (DEPTH, ORDERBOOK) else self.trades
+            self._enter(client, topic)
+            self._answer(client, topic, request_id, after, [], True)
+            stream.begin(client, topic)
+
+    def unsubscribe(self, client, topic):
+        """Raises ApiError 404 where it is not subscribed to."""
+        if topic not in client.topics:
+            raise ApiError(404, "not_subscribed", "there is no such subscription on this connection")
+        del client.topics[topic]
+        self.subscriptions.remove(topic, client)
+        if topic.channel == ORDERS:
+            self.private.remove(client)
+        elif topic.channel in (DEPTH, ORDERBOOK):
+            self._books[topic.instrument].end(client, topic)
+            if not any(self.subscriptions.of(Topic(channel, topic.instrument)) for channel in (DEPTH, ORDERBOOK)):
+                self._books.pop(topic.instrument).stop()
+        elif topic.channel != TRADES:
+            self.trades.end(client, topic)
+
+    async def _subscribe_orders(self, client, topic, request_id, after):
+        """What the core tells between here and _enter() is in the snapshot, or among what was missed."""
+        if client.identity is None:
+            raise ApiError(401, "authentication_required", "the channel orders needs a token first")
+        client.account = await self.core.account_of(client.identity.user)
+        missed = None if after is None else self._missed_of(client.account, after)
+        snapshot = await self.private.snapshot(client.account) if missed is None else None
+        if topic in client.topics:
+            raise ApiError(409, "already_subscribed", "there is one already on this connection")
+        if missed is not None:
+            missed = self._missed_of(client.account, after)
+        self._enter(client, topic)
+        self.private.add(client)
+        frames = [self.private.frame(update) for update in missed or ()]
+        self._answer(client, topic, request_id, after, frames, missed is not None)
+        if snapshot is not None:
+            client.send(snapshot.frame())
+
+    def _missed_of(self, account, after):
+        """-> updates, or None where they cannot all be had."""
+        if after > self.core.last_event_seq:
+            return None  # of another venue, or of one that lost its journal
+        return self.private.ring.after(account, after)
+
+    def _enter(self, client, topic):
+        client.topics[topic] = None
+        self.subscriptions.add(topic, client)
+
+    def _answer(self, client, topic, request_id, after, frames, is_whole):
+        """Subscribed; or what was missed and Resumed; or that it cannot be had."""
+        answer = Subscribed if after is None else Resumed if is_whole else ResumeUnavailable
+        for frame in frames:
+            client.send(frame)
+        client.send(self.of_topic(answer, topic, request_id).frame())
+
+    def of_topic(self, cls, topic, request_id=None):
+        """-> one of the answers that name a topic."""
+        market = self.core.catalogue.markets.get(topic.instrument)
+        return cls(
+            id=request_id,
+            channel=topic.channel,
+            symbol=market.symbol if market is not None else None,
+            timeframe=topic.timeframe or None,
+            **self.stamp(),
+        )
+
+    def stamp(self):
+        """-> sequence and timestamp of what tells nothing that happened in the venue."""
+        return {"sequence": max(self.core.last_event_seq, 0), "timestamp": text_of_ns(time.time_ns())}
+
+    def slow(self):
+        """A client was closed for being too slow."""
+        self.slow_consumers += 1
+
+    def _book(self, instrument):
+        found = self._books.get(instrument)
+        if found is None:
+            if len(self._books) >= BOOKS_MAX:
+                text = "the books of no more than %d markets are followed at a time" % BOOKS_MAX
+                raise ApiError(503, "too_many_books", text)
+            market = self.core.catalogue.markets[instrument]
+            found = self._books[instrument] = BookStream(self.core, market, self.subscriptions)
+            found.start()
+        return found
+
+    # --- the core ---
+
+    def _take(self, events):
+        if not self._has_begun and events:
+            self._begin(events[0].event_seq - 1)
+        for event in events:
+            cls = type(event)
+            if cls in ORDER_EVENTS:
+                self.private.take(event)
+                if cls is OrderFilled:
+                    self.trades.take(event)
+            elif cls is InstrumentStateChanged:
+                self._state_changed(event)
+
+    def _client_made(self, client):
+        if not self._has_begun:
+            self._begin(self.core.last_event_seq)
+
+    def _begin(self, event_seq):
+        self._has_begun = True
+        self.private.begin(event_seq)
+        self.trades.trades.begin(event_seq)
+
+    def _missed(self):
+        """Events were lost to this gateway: whoever follows orders is told, and gets a snapshot."""
+        self._has_begun = False
+        for client in self.private.clients():
+            client.close(codes.TRY_AGAIN_LATER, "resume_unavailable")
+
+    def _state_changed(self, event):
+        """Whoever follows anything of the market is told, and whoever may have orders in it."""
+        market = self.core.catalogue.markets.get(event.instrument)
+        if market is None:
+            return
+        frame = MarketState(
+            sequence=event.event_seq,
+            timestamp=text_of_ns(event.time_ns),
+            symbol=market.symbol,
+            state=INSTRUMENT_STATES[event.state],
+            reason=event.reason or None,
+        ).frame()
+        told = {}
+        for topic, clients in self.subscriptions.topics().items():
+            if topic.instrument in (event.instrument, 0):
+                told.update(clients)
+        for client in told:
+            client.send(frame)
+
+    async def _tick(self):
+        """Everything that goes by the clock."""
+        loop = asyncio.get_running_loop()
+        was_live = self.core.is_live
+        second_at, tokens_at = loop.time() + 1.0, loop.time() + TOKEN_SECONDS
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self.core.is_live != was_live:
+                was_live = not was_live
+                self._announce(LIVE if was_live else CORE_UNAVAILABLE)
+            if loop.time() >= second_at:
+                second_at += 1.0
+                self.trades.second()
+            if loop.time() >= tokens_at:
+                tokens_at += TOKEN_SECONDS
+                self._look_at_tokens()
+
+    def _announce(self, status):
+        frame = VenueStatus(status=status, **self.stamp()).frame()
+        for client in self.clients:
+            client.send(frame)
+
+    def _look_at_tokens(self):
+        """A socket does not outlive its token."""
+        for client in self.private.clients():
+            try:
+                self.tokens.identity_of(client.token)
+            except ApiError as error:
+                client.close(codes.UNAUTHORIZED, error.code)
+
+    def statistics(self):
+        """-> {name: number} for operators; `subscriptions` by channel."""
+        by_channel = {}
+        for topic, clients in self.subscriptions.topics().items():
+            by_channel[topic.channel] = by_channel.get(topic.channel, 0) + len(clients)
+        return {
+            "connections": len(self.clients),
+            "authenticated": sum(client.identity is not None for client in self.clients),
+            "subscriptions": by_channel,
+            "books_followed": len(self._books),
+            "messages_waiting": sum(client.waiting for client in self.clients),
+            "slow_consumers": self.slow_consumers,
+            "updates_remembered": len(self.private.ring),
+        }
+
+
+STREAMS = web.AppKey("streams", Streams)
+
+
+async def run_streams(app):
+    """For cleanup_ctx: from the start to the end of the application."""
+    app[STREAMS].start()
+    yield
+
+
+def make_streams(app):
+    """After core and admission."""
+    app[STREAMS] = Streams(app[CORE], app[TOKENS])
+    app.cleanup_ctx.append(run_streams)
+    app.on_shutdown.append(close_streams)
+
+
+async def close_streams(app):
+    await app[STREAMS].close()

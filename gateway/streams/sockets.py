@@ -1,0 +1,151 @@
+"""The WebSocket addresses: who connects, what a socket begins with, how it ends. Each takes every request of
+gateway/streams/topics.py; the address only says what is subscribed to at once."""
+
+import asyncio
+import time
+
+from aiohttp import WSMsgType, web
+
+from gateway.admission import identify
+from gateway.core import CORE
+from gateway.errors import ApiError
+from gateway.streams.client import (
+    CLOSE_SECONDS,
+    TOO_MANY_REQUESTS,
+    TRY_AGAIN_LATER,
+    UNAUTHORIZED,
+    UNSUPPORTED_DATA,
+    Client,
+)
+from gateway.streams.hub import STREAMS
+from gateway.streams.requests import carry_out, error_frame
+from gateway.streams.topics import EVERY_MARKET, ORDERBOOK, ORDERS, TICKER, TRADES, Topic
+
+PING_SECONDS = 20.0  # a client that does not answer within half of that is gone
+MESSAGE_BYTES_MAX = 8 << 10  # of what a client sends
+AUTHENTICATE_SECONDS = 10.0  # for the first message of /ws/orders without a token in the header
+
+
+def add_sockets(app):
+    for path, begin in (
+        ("/ws", _begin_nothing),
+        ("/ws/orders", _begin_orders),
+        ("/ws/trades", _begin_trades),
+        ("/ws/markets/{symbol}", _begin_market),
+    ):
+        app.router.add_get(path, _handler(begin), allow_head=False)
+
+
+def _handler(begin):
+    async def handle(request):
+        return await _serve(request, begin)
+
+    return handle
+
+
+async def _serve(request, begin):
+    """One connection, from its handshake to its end. Raises ApiError where there is none."""
+    app, streams = request.app, request.app[STREAMS]
+    ws = web.WebSocketResponse(
+        heartbeat=PING_SECONDS,
+        max_msg_size=MESSAGE_BYTES_MAX,
+        compress=False,
+        writer_limit=0,  # sending waits as soon as the transport says that it is full
+        timeout=CLOSE_SECONDS,
+    )
+    if not ws.can_prepare(request):
+        headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+        raise ApiError(426, "upgrade_required", "this address is for WebSockets", headers=headers)
+    if "Authorization" in request.headers:
+        request["identity"] = identify(request)
+    asked = _Asked(request)
+    streams.admit()
+    await ws.prepare(request)
+    client = Client(ws, request.transport, streams.slow)
+    client.default_symbol = asked.path_symbol
+    if "identity" in request:
+        client.identity = request["identity"]
+        client.token = request.headers["Authorization"].partition(" ")[2].strip()
+    streams.add(client)
+    try:
+        await begin(app, ws, client, asked)
+        while client.is_open:
+            await _next(app, ws, client)
+    finally:
+        streams.remove(client)
+        await client.ended()
+    return ws
+
+
+class _Asked:
+    """What address and query say. Raises ApiError 400 or 404."""
+
+    def __init__(self, request):
+        catalogue = request.app[CORE].catalogue
+        self.path_symbol = request.match_info.get("symbol")
+        symbol = self.path_symbol or request.query.get("symbol")
+        self.instrument = catalogue.market(symbol).instrument if symbol is not None else EVERY_MARKET
+        self.sequence = None  # the last one the client has seen
+        text = request.query.get("sequence")
+        if text is not None:
+            if len(text) > 18 or not (text.isascii() and text.isdigit()):
+                raise ApiError(400, "invalid_parameter", "a number that was the sequence of a message", "sequence")
+            self.sequence = int(text)
+
+
+# --- what an address begins with -----------------------------------------------------------------------------------
+
+
+async def _begin_nothing(app, ws, client, asked):
+    pass
+
+
+async def _begin_orders(app, ws, client, asked):
+    """Without a token in the header, the first message brings it."""
+    if client.identity is None:
+        try:
+            async with asyncio.timeout(AUTHENTICATE_SECONDS):
+                await _next(app, ws, client)
+        except TimeoutError:
+            pass
+    if client.identity is None:
+        client.close(UNAUTHORIZED, "authentication_required")
+    else:
+        await _begin(app, client, Topic(ORDERS), asked.sequence)
+
+
+async def _begin_trades(app, ws, client, asked):
+    await _begin(app, client, Topic(TRADES, asked.instrument), asked.sequence)
+
+
+async def _begin_market(app, ws, client, asked):
+    await _begin(app, client, Topic(ORDERBOOK, asked.instrument), None)
+    await _begin(app, client, Topic(TRADES, asked.instrument), asked.sequence)
+    await _begin(app, client, Topic(TICKER, asked.instrument), None)
+
+
+async def _begin(app, client, topic, after):
+    """Where it cannot be, there is nothing to wait for on this socket."""
+    streams = app[STREAMS]
+    try:
+        await streams.subscribe(client, topic, after=after)
+    except ApiError as error:
+        client.send(error_frame(streams, error))
+        client.close(TRY_AGAIN_LATER, error.code)
+
+
+# --- what comes ----------------------------------------------------------------------------------------------------
+
+
+async def _next(app, ws, client):
+    """One message, carried out; pings, pongs and closing are aiohttp's."""
+    message = await ws.receive()
+    if message.type is WSMsgType.TEXT:
+        if client.requests.take(None, 1, time.monotonic())[1]:
+            client.close(TOO_MANY_REQUESTS, "rate_limited")
+        else:
+            await carry_out(app, client, message.data)
+    elif message.type is WSMsgType.BINARY:
+        client.close(UNSUPPORTED_DATA, "text_only")
+    else:
+        client.is_open = False  # it is closed, or was closed for what was no WebSocket frame

@@ -1,0 +1,152 @@
+"""The `trades`, `candles` and `ticker` streams of all markets, from the fills that the core tells."""
+
+import time
+
+from gateway.streams import render
+from gateway.streams.candles import Minutes, bar_of, start_of
+from gateway.streams.topics import EVERY_MARKET, TICKER, TIMEFRAMES, TRADES, Topic
+from gateway.streams.trades import Trades
+from protocol.messages import Liquidity
+
+
+class TradeStream:
+    def __init__(self, catalogue, subscriptions):
+        self._catalogue = catalogue
+        self._subscriptions = subscriptions
+        self._maker = None  # the fill whose other side comes next
+        self.trades = Trades()
+        self._minutes = {}  # instrument -> Minutes
+        self._candles = {}  # (instrument, timeframe) -> _CandleStream
+        self._tickers = {}  # instrument -> _TickerStream
+
+    def minutes_of(self, instrument):
+        found = self._minutes.get(instrument)
+        if found is None:
+            found = self._minutes[instrument] = Minutes()
+            market = self._catalogue.markets.get(instrument)
+            found.last = market.last_price if market is not None else 0
+        return found
+
+    def take(self, fill):
+        """An OrderFilled, the maker's before the taker's."""
+        if fill.liquidity == Liquidity.MAKER:
+            self._maker = fill
+            return
+        maker, self._maker = self._maker, None
+        if maker is None or maker.trade_id != fill.trade_id:
+            return  # the first event that was ever seen is the second half of a trade
+        self.trades.add(maker, fill)
+        self.minutes_of(fill.instrument).trade(fill.event_seq, fill.time_ns, fill.price, fill.quantity)
+        self._tell(maker, fill)
+        for timeframe in TIMEFRAMES:
+            stream = self._candles.get((fill.instrument, timeframe))
+            if stream is not None:
+                stream.traded(fill)
+
+    def _tell(self, maker, taker):
+        of_market = self._subscriptions.of(Topic(TRADES, taker.instrument))
+        of_all = self._subscriptions.of(Topic(TRADES, EVERY_MARKET))
+        if of_market or of_all:
+            frame = self.frame(maker, taker)
+            for client in of_market:
+                client.send(frame)
+            for client in of_all:
+                if client not in of_market:
+                    client.send(frame)
+
+    def frame(self, maker, taker):
+        """-> a frame of the trade's trade_executed."""
+        return render.trade_executed(maker, taker, self._catalogue.markets[taker.instrument]).frame()
+
+    # --- candles and tickers ---
+
+    def begin(self, client, topic):
+        """Tell a new subscriber how it is now."""
+        stream = self._state_stream(topic)
+        frame = stream.now()
+        if frame is not None:
+            client.send_latest(stream.now, frame)
+
+    def end(self, client, topic):
+        stream = self._state_stream(topic)
+        client.forget(stream.now)
+        if not self._subscriptions.of(topic):
+            self._candles.pop((topic.instrument, topic.timeframe), None)
+            self._tickers.pop(topic.instrument if topic.channel == TICKER else None, None)
+
+    def second(self):
+        """Once a second: tickers, and candles whose time is over."""
+        now_ns = time.time_ns()
+        for stream in self._tickers.values():
+            self._subscriptions.send_latest(stream.topic, stream.now, stream.now())
+        for stream in self._candles.values():
+            stream.roll(now_ns)
+
+    def _state_stream(self, topic):
+        instrument, timeframe = topic.instrument, topic.timeframe
+        market = self._catalogue.markets[instrument]
+        if topic.channel == TICKER:
+            found = self._tickers.get(instrument)
+            if found is None:
+                found = self._tickers[instrument] = _TickerStream(topic, market, self)
+            return found
+        found = self._candles.get((instrument, timeframe))
+        if found is None:
+            found = self._candles[(instrument, timeframe)] = _CandleStream(topic, market, self, self._subscriptions)
+        return found
+
+
+class _TickerStream:
+    def __init__(self, topic, market, trades):
+        self.topic = topic
+        self._market = market
+        self._trades = trades
+
+    def now(self):
+        return render.ticker(self._trades.minutes_of(self._market.instrument), self._market, time.time_ns()).frame()
+
+
+class _CandleStream:
+    """The present candle of a market and timeframe; a candle that is over is told once more, as closed."""
+
+    def __init__(self, topic, market, trades, subscriptions):
+        self._topic = topic
+        self._market = market
+        self._trades = trades
+        self._subscriptions = subscriptions
+        self.load()
+
+    def load(self):
+        """Make the candle anew from the minutes."""
+        self._bar = self._minutes().candle(self._topic.timeframe, time.time_ns())
+
+    def now(self):
+        return self._frame(False) if self._bar is not None else None
+
+    def traded(self, fill):
+        start_ns = start_of(self._topic.timeframe, fill.time_ns)
+        if self._bar is not None and self._bar.start_ns < start_ns:
+            self._close()
+        elif self._bar is not None and self._bar.trades:
+            self._bar.add(bar_of(fill.time_ns, fill.price, fill.quantity))
+        if self._bar is None or self._bar.start_ns < start_ns or not self._bar.trades:
+            self._bar = self._minutes().candle(self._topic.timeframe, fill.time_ns)
+        self._subscriptions.send_latest(self._topic, self.now, self.now())
+
+    def roll(self, now_ns):
+        if self._bar is not None and self._bar.start_ns < start_of(self._topic.timeframe, now_ns):
+            self._close()
+            self._bar = self._minutes().candle(self._topic.timeframe, now_ns)
+            self._subscriptions.send_latest(self._topic, self.now, self.now())
+
+    def _close(self):
+        """An event: never dropped."""
+        self._subscriptions.send(self._topic, self._frame(True))
+
+    def _frame(self, is_closed):
+        sequence = self._minutes().sequence
+        message = render.candle(self._bar, self._topic.timeframe, is_closed, sequence, self._market, time.time_ns())
+        return message.frame()
+
+    def _minutes(self):
+        return self._trades.minutes_of(self._market.instrument)

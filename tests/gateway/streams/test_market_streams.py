@@ -1,0 +1,251 @@
+"""`/ws/markets/{symbol}`, `/ws/trades`, `/ws`: what everybody is told of a market."""
+
+import aiohttp
+import pytest
+
+from tests.gateway.streams.sockets import connected
+
+
+def limit(market, side, quantity, price, **more):
+    return {"symbol": market.symbol, "side": side, "type": "limit", "quantity": quantity, "price": price, **more}
+
+
+async def placed(api, body):
+    answer = await api.post("/orders", body)
+    assert answer.status == 201, answer.body
+    return answer.data
+
+
+def without(message, *names):
+    return {name: value for name, value in message.items() if name not in names}
+
+
+async def subscribed(socket, channel, symbol, **more):
+    answer = await socket.ask("subscribe", channel=channel, symbol=symbol, **more)
+    assert answer["type"] == "subscribed", answer
+
+
+async def test_a_trade(exchange):
+    market = await exchange.market(maker_ppm=1_000, taker_ppm=2_000)
+    alice, bob = await exchange.trader("alice"), await exchange.trader("bob")
+    async with connected(exchange.nobody(), "/ws/trades", symbol=market.symbol) as socket:
+        await socket.until("subscribed")
+        await placed(alice, limit(market, "sell", "0.3", "50000"))
+        done = await placed(bob, limit(market, "buy", "0.1", "50000"))
+        trade = await socket.next()
+        assert without(trade, "sequence", "timestamp") == {
+            "type": "trade_executed",
+            "trade_id": done["trades"][0]["trade_id"],
+            "symbol": market.symbol,
+            "price": "50000.00",
+            "quantity": "0.100000",
+            "taker_side": "buy",
+            "buyer_fee": "10.00000000",
+            "seller_fee": "5.00000000",
+        }
+        assert trade["timestamp"] == done["trades"][0]["timestamp"]
+
+
+async def test_the_trades_of_all_markets(exchange):
+    first, second = await exchange.market(), await exchange.market()
+    alice, bob = await exchange.trader("alice"), await exchange.trader("bob")
+    async with connected(exchange.nobody(), "/ws/trades") as socket:
+        await socket.until("subscribed")
+        await subscribed(socket, "trades", first.symbol)
+        for market in (first, second):
+            await placed(alice, limit(market, "sell", "0.1", "50000"))
+            await placed(bob, limit(market, "buy", "0.1", "50000"))
+        symbols = (first.symbol, second.symbol)  # the venue is others' too
+        trades = [await socket.until("trade_executed", symbol=symbol) for symbol in symbols]
+        assert trades[0]["sequence"] < trades[1]["sequence"]
+
+
+async def test_trades_that_were_missed(exchange):
+    market, alice, bob = await exchange.market(), await exchange.trader("alice"), await exchange.trader("bob")
+    await placed(alice, limit(market, "sell", "1", "50000"))
+    async with connected(exchange.nobody(), "/ws/trades", symbol=market.symbol) as socket:
+        await socket.until("subscribed")
+        await placed(bob, limit(market, "buy", "0.1", "50000"))
+        seen = (await socket.next())["sequence"]
+    for quantity in ("0.2", "0.3"):
+        await placed(bob, limit(market, "buy", quantity, "50000"))
+    async with connected(exchange.nobody(), "/ws/trades", symbol=market.symbol, sequence=seen) as socket:
+        missed = await socket.all_until("resumed")
+        assert [trade["quantity"] for trade in missed[:-1]] == ["0.200000", "0.300000"]
+
+
+async def test_a_market_begins_with_its_best_prices_and_ticker(exchange):
+    market, alice, bob = await exchange.market(), await exchange.trader("alice"), await exchange.trader("bob")
+    await placed(alice, limit(market, "sell", "0.3", "50000"))
+    async with connected(exchange.nobody(), "/ws/markets/" + market.symbol.replace("-", "%2F")) as socket:
+        best = await socket.until("orderbook_update")
+        assert without(best, "sequence", "timestamp") == {
+            "type": "orderbook_update",
+            "symbol": market.symbol,
+            "best_bid": None,
+            "best_ask": "50000.00",
+            "bid_quantity": None,
+            "ask_quantity": "0.300000",
+            "spread": None,
+        }
+        await placed(bob, limit(market, "buy", "0.2", "49999.5"))
+        best = await socket.until("orderbook_update", best_bid="49999.50")
+        assert (best["bid_quantity"], best["spread"]) == ("0.200000", "0.50")
+        await placed(bob, limit(market, "buy", "0.1", "40000"))  # not the best: nothing to tell
+        await placed(bob, limit(market, "buy", "0.1", "50000"))
+        assert (await socket.until("trade_executed"))["price"] == "50000.00"
+        best = await socket.until("orderbook_update")
+        assert (best["best_bid"], best["ask_quantity"]) == ("49999.50", "0.200000")
+        ticker = await socket.until("ticker", volume="0.100000")
+        assert without(ticker, "sequence", "timestamp") == {
+            "type": "ticker",
+            "symbol": market.symbol,
+            "last": "50000.00",
+            "open": "50000.00",
+            "high": "50000.00",
+            "low": "50000.00",
+            "volume": "0.100000",
+            "quote_volume": "5000.00000000",
+            "change": "0.00",
+        }
+
+
+async def test_the_ticker_comes_again_and_again(exchange):
+    market, alice, bob = await exchange.market(), await exchange.trader("alice"), await exchange.trader("bob")
+    async with connected(exchange.nobody(), "/ws") as socket:
+        await subscribed(socket, "ticker", market.symbol)
+        ticker = await socket.next()
+        assert (ticker["last"], ticker["high"], ticker["volume"]) == (None, None, "0.000000")
+        for price in ("50000", "49000", "49500"):
+            await placed(alice, limit(market, "sell", "0.1", price))
+            await placed(bob, limit(market, "buy", "0.1", price))
+        ticker = await socket.until("ticker", volume="0.300000")
+        names = ("last", "open", "high", "low", "change")
+        assert [ticker[name] for name in names] == ["49500.00", "50000.00", "50000.00", "49000.00", "-500.00"]
+        assert (await socket.next())["timestamp"] > ticker["timestamp"]
+
+
+async def test_depth_is_a_snapshot_and_changes_without_a_gap(exchange):
+    market, alice, bob = await exchange.market(), await exchange.trader("alice"), await exchange.trader("bob")
+    await placed(alice, limit(market, "sell", "0.3", "50000"))
+    await placed(alice, limit(market, "sell", "0.1", "50001"))
+    async with connected(exchange.nobody(), "/ws/markets/" + market.symbol) as socket:
+        answer = await socket.ask("subscribe", channel="depth")  # the address says of which market
+        assert (answer["type"], answer["symbol"]) == ("subscribed", market.symbol)
+        depth = await socket.until("depth")
+        assert (depth["bids"], depth["asks"]) == ([], [["50000.00", "0.300000"], ["50001.00", "0.100000"]])
+        book = Book(depth)
+        await placed(bob, limit(market, "buy", "0.3", "50000"))
+        await placed(bob, limit(market, "buy", "0.2", "49000"))
+        await placed(bob, limit(market, "buy", "0.2", "49000"))
+        expected = {"bids": [["49000.00", "0.400000"]], "asks": [["50001.00", "0.100000"]]}
+        while book.rows() != expected:
+            book.change(await socket.until("depth_update"))
+        found = (await exchange.nobody().get("/orderbook/" + market.symbol)).data
+        assert {side: [[level["price"], level["quantity"]] for level in found[side]] for side in expected} == expected
+
+
+class Book:
+    """What a client makes of depth and depth_update."""
+
+    def __init__(self, depth):
+        self.sequence = depth["sequence"]
+        self.sides = {side: {price: quantity for price, quantity in depth[side]} for side in ("bids", "asks")}
+
+    def change(self, update):
+        assert update["previous_sequence"] == self.sequence < update["sequence"]
+        self.sequence = update["sequence"]
+        for side, levels in self.sides.items():
+            for price, quantity in update[side]:
+                levels[price] = quantity
+                if float(quantity) == 0:
+                    del levels[price]
+
+    def rows(self):
+        return {
+            "bids": [list(row) for row in sorted(self.sides["bids"].items(), reverse=True)],
+            "asks": [list(row) for row in sorted(self.sides["asks"].items())],
+        }
+
+
+async def test_candles(exchange):
+    market, alice, bob = await exchange.market(), await exchange.trader("alice"), await exchange.trader("bob")
+    async with connected(exchange.nobody(), "/ws") as socket:
+        await subscribed(socket, "candles", market.symbol, timeframe="1d")
+        await placed(alice, limit(market, "sell", "0.1", "50000"))
+        await placed(bob, limit(market, "buy", "0.1", "50000"))
+        await placed(alice, limit(market, "sell", "0.1", "49000"))
+        await placed(bob, limit(market, "buy", "0.1", "49000"))
+        candle = await socket.until("candle", trades=2)
+        assert candle["start"].endswith("T00:00:00.000Z")
+        assert without(candle, "sequence", "timestamp", "start") == {
+            "type": "candle",
+            "symbol": market.symbol,
+            "timeframe": "1d",
+            "open": "50000.00",
+            "high": "50000.00",
+            "low": "49000.00",
+            "close": "49000.00",
+            "volume": "0.200000",
+            "quote_volume": "9900.00000000",
+            "trades": 2,
+            "is_closed": False,
+        }
+        await subscribed(socket, "candles", market.symbol, timeframe="4h")  # one that has begun already
+        candle = await socket.until("candle", timeframe="4h")
+        assert (candle["open"], candle["close"], candle["trades"]) == ("50000.00", "49000.00", 2)
+
+
+async def test_a_halt_is_announced(exchange):
+    market, alice = await exchange.market(), await exchange.trader()
+    async with (
+        connected(exchange.nobody(), "/ws/trades", symbol=market.symbol) as public,
+        connected(alice, "/ws/orders") as private,
+    ):
+        await public.until("subscribed")
+        await private.until("orders_snapshot")
+        await exchange.client.set_instrument_state(market.instrument, "halted", reason="news")
+        for socket in (public, private):
+            state = await socket.until("market_state", symbol=market.symbol)
+            assert (state["state"], state["reason"]) == ("halted", "news")
+        await exchange.client.set_instrument_state(market.instrument, "open")
+        assert (await public.until("market_state", symbol=market.symbol))["state"] == "open"
+
+
+async def test_unsubscribed_is_silent(exchange):
+    market, other = await exchange.market(), await exchange.market()
+    alice, bob = await exchange.trader("alice"), await exchange.trader("bob")
+    async with connected(exchange.nobody(), "/ws") as socket:
+        await subscribed(socket, "trades", market.symbol)
+        await subscribed(socket, "orderbook", market.symbol)
+        await subscribed(socket, "trades", other.symbol)
+        for channel in ("trades", "orderbook"):
+            answer = await socket.ask("unsubscribe", channel=channel, symbol=market.symbol)
+            assert (answer["type"], answer["channel"]) == ("unsubscribed", channel)
+        for traded in (market, other):
+            await placed(alice, limit(traded, "sell", "0.1", "50000"))
+            await placed(bob, limit(traded, "buy", "0.1", "50000"))
+        assert (await socket.next())["symbol"] == other.symbol
+        answer = await socket.ask("unsubscribe", channel="trades", symbol=market.symbol)
+        assert (answer["type"], answer["code"]) == ("error", "not_subscribed")
+        await subscribed(socket, "orderbook", market.symbol)  # and again
+        assert (await socket.next())["type"] == "orderbook_update"
+
+
+@pytest.mark.parametrize("path", ["/ws/markets/NO-SUCH", "/ws/trades?symbol=NO-SUCH"])
+async def test_a_market_that_is_not(exchange, path):
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        async with connected(exchange.nobody(), path):
+            pass
+    assert refused.value.status == 404
+
+
+async def test_without_an_upgrade_it_is_refused(exchange):
+    answer = await exchange.nobody().request("GET", "/ws", prefix="")
+    assert (answer.status, answer.code, answer.headers["Upgrade"]) == (426, "upgrade_required", "websocket")
+
+
+async def test_ping(exchange):
+    async with connected(exchange.nobody(), "/ws") as socket:
+        pong = await socket.ask("ping")
+        assert (pong["type"], pong["id"]) == ("pong", "asked")
