@@ -3,6 +3,9 @@
 from aiohttp import web
 
 from gateway import balances, candles, market_data, markets, meta, orders
+from gateway.admin import accounts, audit, health, limits, views
+from gateway.admin import markets as admin_markets
+from gateway.admin.drainer import make_drainer
 from gateway.admission import admission, make_admission
 from gateway.answers import answers, make_answers
 from gateway.books import make_books
@@ -18,7 +21,8 @@ from gateway.validation import BODY_SECONDS
 
 CONFIG = web.AppKey("config", Config)
 #: Of every file of handlers, in the order in which the API's description tells them: add its RouteTable here.
-ROUTES = [route for file in (orders, markets, candles, market_data, balances, meta) for route in file.routes.routes]
+FILES = (orders, markets, candles, market_data, balances, meta, health, views, audit, accounts, limits, admin_markets)
+ROUTES = [route for file in FILES for route in file.routes.routes]
 #: Outermost first.
 MIDDLEWARES = [answers, admission]
 
@@ -34,6 +38,7 @@ def make_app(config):
     make_books(app)
     make_cache(app)
     make_history(app, config.database_url)
+    make_drainer(app, config.persistence_url)
     app.cleanup_ctx.append(_core)
     make_streams(app)
     add_routes(app, ROUTES)

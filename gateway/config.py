@@ -26,6 +26,7 @@ class Config:
     jwt_audience: str = _setting("trade-engine", "aud that tokens must have; empty: any")
     jwt_leeway_seconds: int = _setting(5, "how far the clocks of issuer and gateway may be apart")
     database_url: str = _setting("", "Postgres, postgresql://...; without it (or DATABASE_URL) there is no history")
+    persistence_url: str = _setting("http://127.0.0.1:7004", "where the drainer tells of itself; empty: nowhere")
     cors_origins: str = _setting("", "web origins that may call, comma separated; * for any")
     proxies: str = _setting("", "addresses of proxies whose X-Forwarded-For is believed, comma separated")
     user_rate: int = _setting(200, "requests a second of one user, 0: no limit")

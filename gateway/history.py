@@ -11,6 +11,7 @@ import attrs
 from aiohttp import web
 
 from gateway.database import DATABASE, Database
+from gateway.history_admin import AdminHistory
 from gateway.history_market import MarketHistory
 
 
@@ -204,6 +205,7 @@ def fills_of(trade, account):
 
 HISTORY = web.AppKey("history", History)
 MARKET_HISTORY = web.AppKey("market_history", MarketHistory)
+ADMIN_HISTORY = web.AppKey("admin_history", AdminHistory)
 
 
 def make_history(app, url):
@@ -211,6 +213,7 @@ def make_history(app, url):
     app[DATABASE] = Database(url)
     app[HISTORY] = History(app[DATABASE])
     app[MARKET_HISTORY] = MarketHistory(app[DATABASE])
+    app[ADMIN_HISTORY] = AdminHistory(app[DATABASE])
     app.cleanup_ctx.append(_closing)
 
 

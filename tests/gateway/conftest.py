@@ -9,11 +9,12 @@ from tests.postgres import fresh_database, url_of
 
 
 @pytest.fixture(scope="session")
-def live(tmp_path_factory):
-    """The venue that tests share: a core and a gateway. Nobody may stop or kill anything of it."""
-    venue = LiveVenue(tmp_path_factory.mktemp("live"))
+def live(tmp_path_factory, postgres):
+    """The venue that tests share: core, drainer and gateway. Nobody may stop or kill anything of it."""
+    venue = LiveVenue(tmp_path_factory.mktemp("live"), url_of(postgres, fresh_database(postgres)))
     try:
         venue.start_core()
+        venue.start_drainer()
         venue.start_gateway()
         yield venue
     finally:

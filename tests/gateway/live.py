@@ -39,8 +39,21 @@ class GatewayProcess(LoggedProcess):
         return self
 
 
+class DrainerProcess(LoggedProcess):
+    """`python -m persistence`; `settings` are its arguments."""
+
+    def __init__(self, **settings):
+        arguments = ["--%s=%s" % (name.replace("_", "-"), value) for name, value in settings.items()]
+        super().__init__([sys.executable, "-m", "persistence", *arguments])
+
+    def ready(self):
+        """Wait until it listens. -> itself, with `url`."""
+        self.url = self.line("metrics: http").split()[-1].removesuffix("/metrics")
+        return self
+
+
 class LiveVenue:
-    """Use start_core(), start_gateway(); close() kills what runs."""
+    """Use start_core(), start_drainer(), start_gateway(); close() kills what runs."""
 
     def __init__(self, directory, database_url=""):
         self.directory = str(directory)
@@ -54,6 +67,7 @@ class LiveVenue:
         self.database_url = database_url
         self.trusted_port = 0
         self.core = None
+        self.drainer_url = ""
         self.gateways = []
         self.other_urls = []  # of gateways that see the same core, and are asked by some tests only
         self.numbers = itertools.count(1)  # of instruments, users and whatever must be the only one of its name
@@ -79,6 +93,7 @@ class LiveVenue:
             "core_secret_file": secret_path,
             "jwt_keys": self.jwks_path,
             "database_url": self.database_url,
+            "persistence_url": self.drainer_url,
             "user_rate": 0,
             "address_rate": 0,
         }
@@ -86,6 +101,13 @@ class LiveVenue:
         self._stack.enter_context(gateway)
         self.gateways.append(gateway)
         return gateway.ready()
+
+    def start_drainer(self, **settings):
+        """From the core's journal into the database. -> DrainerProcess; what has happened comes a moment later."""
+        given = {"journal": self.venue.journal, "database_url": self.database_url, "metrics_port": 0}
+        drainer = self._stack.enter_context(DrainerProcess(**{**given, **settings}))
+        self.drainer_url = drainer.ready().url
+        return drainer
 
     @property
     def url(self):
