@@ -15,6 +15,7 @@ from gateway.core import CORE, Core
 from gateway.docs import add_docs
 from gateway.history import make_history
 from gateway.routes import add_routes
+from gateway.static_files import add_folder
 from gateway.streams.hub import make_streams
 from gateway.streams.sockets import add_sockets
 from gateway.validation import BODY_SECONDS
@@ -44,6 +45,7 @@ def make_app(config):
     add_routes(app, ROUTES)
     add_docs(app, ROUTES)
     add_sockets(app)
+    add_folder(app, "page", "")
     return app
 
 

@@ -19,6 +19,7 @@ from protocol.stream import StreamOverflow
 ANSWER_SECONDS = 5.0  # for the core to answer, reconnects included
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.1, 5.0  # between clients, where one ended for good
 POLL_SECONDS = 0.01
+HISTORY_EVENTS = 20_000  # of before the start: a gateway that was started again knows what its clients missed
 EVENTS_WAITING_MAX = 1_000_000  # of the whole venue; beyond, the connection is made anew and resumes
 
 log = logging.getLogger("gateway")
@@ -82,16 +83,12 @@ class Core:
     async def _keep(self):
         """A client lasts over reconnects; where one ends for good, make another after a while."""
         retry_seconds = RETRY_SECONDS_MIN
+        has_history = False
         while True:
-            host, port = self._address
-            self._client = client = TradingClient(
-                host,
-                port,
-                key=self._key,
-                secret=self._secret,
-                resume_after=self.last_event_seq,
-                stream_messages_max=EVENTS_WAITING_MAX,
-            )
+            if not has_history:
+                has_history = True
+                await self._go_back()
+            self._client = client = self._new_client()
             try:
                 with client.events() as events:
                     client.start()
@@ -115,6 +112,32 @@ class Core:
             await client.close()
             await asyncio.sleep(retry_seconds)
             retry_seconds = min(2 * retry_seconds, RETRY_SECONDS_MAX)
+
+    def _new_client(self):
+        host, port = self._address
+        return TradingClient(
+            host,
+            port,
+            key=self._key,
+            secret=self._secret,
+            resume_after=self.last_event_seq,
+            stream_messages_max=EVENTS_WAITING_MAX,
+        )
+
+    async def _go_back(self):
+        """Log in once to learn what the newest event is, and begin HISTORY_EVENTS before it. Where the core does not
+        keep them any more, RESUME_UNAVAILABLE makes it begin with what comes."""
+        self._client = client = self._new_client()
+        try:
+            client.start()
+            await client.instruments()
+        except ConnectionClosed as error:
+            log.error("the connection to the core ended: %s", error)
+        else:
+            self.last_event_seq = max(client.last_event_seq - HISTORY_EVENTS, 0)
+            self.recent.begin(self.last_event_seq)
+        finally:
+            await client.close()
 
     async def _load(self, client):
         """Waits for the first login; what changes from then on is told by events."""

@@ -6,8 +6,8 @@ dropped: where there is no room for one more, put() says so, and the client has 
 
 from collections import deque
 
-MESSAGES_MAX = 5_000
-BYTES_MAX = 1 << 20
+MESSAGES_MAX = 2_000
+BYTES_MAX = 512 << 10
 
 
 class Outbox:

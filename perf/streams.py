@@ -1,0 +1,123 @@
+"""WebSocket streams: how long from an event to every client, and what a client costs. CPython runs this, the gateway
+and the clients (a process of their own, perf/stream_clients.py); `--core-python` the core.
+
+`watching`: clients of trades and depth, while the book changes so many times a second, half of them with a trade. The
+time counts from when the core took the order (its own clock, before the journal is written) to when the client's
+process has read it. `idle`: clients that subscribe to nothing; afterwards all must still be there.
+"""
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+import time
+
+from perf.gateway import own_gateway, prepare
+from perf.machine import describe
+from tools.load.core import ROOT, own_core, pinned
+from tools.load.report import print_figures
+from tools.token import new_secret_key
+
+SETTLE_SECONDS = 3
+
+
+def run(core_python, clients, seconds, channels, updates_per_second=10):
+    """-> figures."""
+    with own_core(".", python=core_python, accounts=2, cpu=0) as core:
+        asyncio.run(prepare(core))
+        with own_gateway(core, {"keys": [new_secret_key("load")]}, access_log="off") as (process, port):
+            before_kb = resident_kb(process.pid)
+            command = [*pinned(1), sys.executable, "-m", "perf.stream_clients"]
+            child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            settings = {
+                "port": port,
+                "core_port": core.port,
+                "logins": core.logins,
+                "clients": clients,
+                "channels": channels,
+                "seconds": seconds,
+                "settle_seconds": SETTLE_SECONDS,
+                "updates_per_second": updates_per_second,
+            }
+            child.stdin.write(json.dumps(settings))
+            child.stdin.close()
+            connected = json.loads(child.stdout.readline())
+            connected_kb = resident_kb(process.pid)
+            processor = processor_seconds(process.pid)
+            memory = Memory(process.pid)
+            found = json.loads(child.stdout.readline())
+            child.wait()
+            watched = memory.stop()
+            used = processor_seconds(process.pid) - processor
+    return {
+        "clients": clients,
+        "connected": connected,
+        **found,
+        "gateway_kb_before": before_kb,
+        "gateway_kb_connected": connected_kb,
+        "gateway_kb_a_client": round((max(watched) - before_kb) / clients, 1),
+        "gateway_kb_each_tenth": watched[:: max(len(watched) // 10, 1)],
+        "gateway_kb_growth_second_half": watched[-1] - watched[len(watched) // 2],
+        "gateway_processor_share": round(used / (seconds + SETTLE_SECONDS), 3),
+    }
+
+
+class Memory:
+    """What a process takes, looked at every second until stop()."""
+
+    def __init__(self, pid):
+        self._pid = pid
+        self._found = [resident_kb(pid)]
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def stop(self):
+        """-> KB at each look."""
+        self._stopped.set()
+        self._thread.join()
+        return self._found
+
+    def _look(self):
+        while not self._stopped.wait(1.0):
+            self._found.append(resident_kb(self._pid))
+
+
+def resident_kb(pid):
+    with open("/proc/%d/status" % pid, encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+
+
+def processor_seconds(pid):
+    with open("/proc/%d/stat" % pid, encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--core-python", default=".venv-pypy/bin/python")
+    parser.add_argument("--watching", type=int, default=1_000, help="clients; 0 leaves it out (default %(default)s)")
+    parser.add_argument("--idle", type=int, default=10_000, help="clients; 0 leaves it out (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--idle-seconds", type=float, default=45, help="more than two pings (default %(default)s)")
+    parser.add_argument("--updates", type=float, default=10, help="of the book, a second (default %(default)s)")
+    parser.add_argument("--output", metavar="FILE", help="write the figures there too, as JSON")
+    given = parser.parse_args()
+    figures = {"when": time.strftime("%Y-%m-%d"), "machine": describe(".", {"core": given.core_python})}
+    if given.watching:
+        channels = ["trades", "depth"]
+        figures["watching"] = run(given.core_python, given.watching, given.seconds, channels, given.updates)
+    if given.idle:
+        figures["idle"] = run(given.core_python, given.idle, given.idle_seconds, [])
+    print_figures(figures)
+    if given.output:
+        with open(given.output, "w", encoding="utf-8") as file:
+            json.dump(figures, file, indent=1)
+            file.write("\n")
+
+
+if __name__ == "__main__":
+    main()
