@@ -30,11 +30,12 @@ class Socket:
     async def all_until(self, kind, **fields):
         """-> [the messages up to and with the one that fits]"""
         found = []
-        while True:
-            message = await self.next()
-            found.append(message)
-            if message["type"] == kind and fields.items() <= message.items():
-                return found
+        async with asyncio.timeout(SECONDS_MAX):
+            while True:
+                message = await self.next()
+                found.append(message)
+                if message["type"] == kind and fields.items() <= message.items():
+                    return found
 
     async def send(self, kind, **fields):
         await self.ws.send_json({"type": kind, **fields})
