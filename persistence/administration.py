@@ -16,6 +16,7 @@ from protocol.messages import (
     AccountBlocked,
     AccountLimitsSet,
     AccountOpened,
+    AccountRateSet,
     AccountTierSet,
     AllCancelled,
     AssetDefined,
@@ -153,6 +154,13 @@ def _account_limits_set(builder, event):
     )  # fmt: skip
 
 
+def _account_rate_set(builder, event):
+    fields = _fields(event)
+    account, rate = fields["account"], fields["commands_per_second"] or None
+    _change(builder, "account_rate", fields, account=account, commands_per_second=rate)
+    _audit(builder, fields, "set_account_rate", account=account, reason=fields["reason"], commands_per_second=rate)
+
+
 def _account_blocked(builder, event):
     fields = _fields(event)
     account, is_blocked = fields["account"], bool(fields["is_blocked"])
@@ -196,6 +204,7 @@ HANDLERS = {
     AccountOpened.TYPE: _account_opened,
     AccountTierSet.TYPE: _account_tier_set,
     AccountLimitsSet.TYPE: _account_limits_set,
+    AccountRateSet.TYPE: _account_rate_set,
     AccountBlocked.TYPE: _account_blocked,
     Deposited.TYPE: _moved("deposit", "deposit", 1),
     Withdrawn.TYPE: _moved("withdraw", "withdrawal", -1),

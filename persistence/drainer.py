@@ -20,7 +20,7 @@ POLL_SECONDS = 0.004  # for more of the journal, where there was none
 STANDBY_SECONDS = 0.5  # between two tries to become the drainer
 LAG_SECONDS = 0.5  # between two looks at how far behind it is
 RETRY_SECONDS = (0.1, 0.3, 1, 2, 5)  # after the first, second, ... failure in a row; then the last
-SLICE_EVENTS = 200  # built at one time, before the connection has its turn
+SLICE_EVENTS = 25  # built at one time, before the connection has its turn
 
 log = logging.getLogger("persistence")
 

@@ -57,6 +57,10 @@ def legs_of(trade):
     for asset in (trade.base, trade.quote):
         total = sum(amount for _, _, _, moved, amount in moves if moved == asset)
         assert total == 0, "the legs of trade %d do not sum to zero" % trade.trade_id
-    debits = [Leg(*move[:4], DEBIT, -move[4]) for move in moves if move[4] < 0]
-    credits = [Leg(*move[:4], CREDIT, move[4]) for move in moves if move[4] > 0]
+    debits, credits = [], []
+    for name, account, user, asset, amount in moves:
+        if amount < 0:
+            debits.append(Leg(name, account, user, asset, DEBIT, -amount))
+        elif amount > 0:
+            credits.append(Leg(name, account, user, asset, CREDIT, amount))
     return debits, credits

@@ -13,7 +13,7 @@ from persistence.candles import Candles
 from persistence.commands import Commands
 from persistence.ledger import Ledger
 from persistence.literals import NULL, quoted
-from persistence.state import Order
+from persistence.state import JournalDisagrees, Order
 from protocol.framing import LENGTH_BYTES
 from protocol.messages import (
     CANCEL_REASONS,
@@ -129,8 +129,12 @@ class Builder:
             handler = handlers.get(event[0])
             if handler is not None:
                 handler(event)
-            else:
+            elif event[0] in ADMINISTRATION:
                 ADMINISTRATION[event[0]](self, event)
+            else:
+                raise JournalDisagrees(
+                    "event %d is of type %d, which this version does not know" % (event[2], event[0])
+                )
 
     def finish(self):
         """-> the Batch of all records since the last one."""
@@ -207,6 +211,7 @@ class Builder:
         instrument = self.state.instrument(number, event_seq)
         order = Order(order_id, account, instrument, side, price, stop_price, quantity, quantity)
         order.is_waiting = order_type >= OrderType.STOP
+        order.is_immediate = not open_quantity
         if instrument.base:
             rates = instrument.fees_of(self.state.tiers.get(account, 0))
             order.maker_ppm, order.taker_ppm, order.fee_ppm_max = rates
@@ -306,6 +311,7 @@ class Builder:
         _, _, event_seq, _, _, _, order_id, _, _, _, price, _, open_quantity = event
         order = self.state.order(order_id, event_seq)
         order.is_waiting = False
+        order.is_immediate = not open_quantity
         order.triggered_us = self.time_us
         if order.instrument.base:
             self.ledger.reserve(order, event_seq, self.time_us)

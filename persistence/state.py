@@ -81,6 +81,7 @@ class Order:
     quantity: int
     open_quantity: int
     is_waiting: bool = False  # a stop order that no trade has elected yet
+    is_immediate: bool = False  # it came, and ends with the command: its trades are paid from what is available
     book_quantity: int = 0  # what of it stands in the book
     filled_quantity: int = 0
     filled_notional: int = 0
@@ -99,18 +100,17 @@ class Order:
     created: tuple = None
 
     def needed(self):
-        """-> what has to stay reserved for it on its present terms, as the venue's ledger has it; a market order to buy
-        is paid straight from what is available."""
+        """-> what has to stay reserved for it on its present terms, as the venue's ledger has it between commands."""
+        if self.is_immediate:
+            return 0
         instrument = self.instrument
         if self.side == Side.SELL:
             return self.open_quantity * instrument.base_multiplier
         if self.price:
             notional = self.price * self.open_quantity * instrument.quote_multiplier
-        elif self.is_waiting:
+        else:
             worst = -(-self.stop_price * (10_000 + instrument.collar_bps) // 10_000)
             notional = worst * self.open_quantity * instrument.quote_multiplier
-        else:
-            return 0
         return notional - (self.fee_surplus - self.fee_ppm_max * notional) // PPM
 
     def enter_book(self, quantity):

@@ -137,6 +137,10 @@ CHANGES = {
     "account_open_orders": """
         UPDATE accounts SET open_orders_max = %(open_orders_max)s, event_seq = %(event_seq)s WHERE account = %(account)s
     """,
+    "account_rate": """
+        UPDATE accounts SET commands_per_second = %(commands_per_second)s, event_seq = %(event_seq)s
+        WHERE account = %(account)s
+    """,
     "limits": """
         INSERT INTO limits (account, asset, order_notional_max, daily_notional_max, second_factor_above, event_seq)
         VALUES (%(account)s, %(asset)s, %(order_notional_max)s, %(daily_notional_max)s, %(second_factor_above)s,

@@ -76,6 +76,7 @@ CREATE TABLE accounts (
     tier smallint NOT NULL DEFAULT 0,
     is_blocked boolean NOT NULL DEFAULT false,
     open_orders_max bigint,
+    commands_per_second bigint,  -- null: no limit of its own
     opened_at timestamptz NOT NULL,
     event_seq bigint NOT NULL
 );
