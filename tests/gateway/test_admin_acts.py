@@ -37,7 +37,7 @@ async def test_halt_and_resume(exchange):
     answer = await admin.post("/admin/trading/halt/" + market.symbol, WHY)
     assert (answer.status, answer.data["state"], answer.data["reason"]) == (200, "halted", "ticket 4711")
     assert await audited(admin, "set_instrument_state") == of(
-        "set_instrument_state", {"state": "halted"}, symbol=market.symbol, reason="ticket 4711"
+        {"state": "halted"}, symbol=market.symbol, reason="ticket 4711"
     )
     refused = await trader.post("/orders", order)
     assert (refused.status, refused.code) == (409, "instrument_halted")
@@ -80,7 +80,7 @@ async def test_a_market_from_its_assets_to_its_first_trade(exchange):
         "open",
     )
     assert await audited(admin, "set_instrument_state") == of(
-        "set_instrument_state", {"state": "open"}, symbol=asset + "-USDT", reason="listed"
+        {"state": "open"}, symbol=asset + "-USDT", reason="listed"
     )
     assert (await audited(admin, "define_instrument"))["symbol"] == asset + "-USDT"
     assert (await audited(admin, "define_asset"))["asset"] == asset
@@ -150,7 +150,7 @@ async def test_cancel_all_of_a_user(exchange):
     assert (answer.data["count"], [row["order_id"] for row in answer.data["orders"]]) == (1, [sell])
     details = {"side": "sell", "cancelled_orders": 1}
     assert await audited(admin, "cancel_account") == of(
-        "cancel_account", details, user=trader.user, symbol=market.symbol, reason="ticket 4711"
+        details, user=trader.user, symbol=market.symbol, reason="ticket 4711"
     )
     answer = await admin.post(path, WHY)
     assert [(row["order_id"], row["reason"]) for row in answer.data["orders"]] == [
@@ -168,9 +168,7 @@ async def test_block_and_unblock(exchange):
     answer = await admin.post("/admin/accounts/%s/block" % trader.user, WHY)
     assert (answer.status, answer.data["is_blocked"], answer.data["cancelled"]["count"]) == (200, True, 1)
     assert answer.data["cancelled"]["orders"][0]["order_id"] == order_id
-    assert await audited(admin, "block_account") == of(
-        "block_account", {"cancelled_orders": 1}, user=trader.user, reason="ticket 4711"
-    )
+    assert await audited(admin, "block_account") == of({"cancelled_orders": 1}, user=trader.user, reason="ticket 4711")
     refused = await trader.post("/orders", limit(market, "buy", "0.1", "100.00"))
     assert (refused.status, refused.code) == (403, "account_blocked")
     answer = await admin.post("/admin/accounts/%s/unblock" % trader.user, WHY)
