@@ -2,9 +2,7 @@
 
 from aiohttp import web
 
-from gateway import balances, candles, market_data, markets, meta, orders
-from gateway.admin import accounts, audit, health, limits, views
-from gateway.admin import markets as admin_markets
+from gateway import admin, balances, candles, market_data, markets, meta, orders
 from gateway.admin.drainer import make_drainer
 from gateway.admission import admission, make_admission
 from gateway.answers import answers, make_answers
@@ -22,7 +20,7 @@ from gateway.validation import BODY_SECONDS
 
 CONFIG = web.AppKey("config", Config)
 #: Of every file of handlers, in the order in which the API's description tells them: add its RouteTable here.
-FILES = (orders, markets, candles, market_data, balances, meta, health, views, audit, accounts, limits, admin_markets)
+FILES = (orders, markets, candles, market_data, balances, meta, *admin.FILES)
 ROUTES = [route for file in FILES for route in file.routes.routes]
 #: Outermost first.
 MIDDLEWARES = [answers, admission]

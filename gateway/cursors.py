@@ -2,13 +2,16 @@
 
 import base64
 import binascii
+from typing import Annotated
 
 import msgpack
+import msgspec
 
 from gateway.errors import ApiError
 
 CURSOR_CHARACTERS_MAX = 128
 PATTERN = r"^[A-Za-z0-9_-]{1,%d}$" % CURSOR_CHARACTERS_MAX
+Cursor = Annotated[str, msgspec.Meta(pattern=PATTERN)]  # of a query
 
 
 def cursor_of(kind, *keys):

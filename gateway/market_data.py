@@ -8,8 +8,7 @@ import msgspec
 
 from gateway.cache import cached
 from gateway.core import CORE
-from gateway.cursors import PATTERN as CURSOR_PATTERN
-from gateway.cursors import cursor_of, keys_of
+from gateway.cursors import Cursor, cursor_of, keys_of
 from gateway.errors import ApiError
 from gateway.history import HISTORY, MARKET_HISTORY
 from gateway.history_schema import MarketTrade, market_trade
@@ -23,8 +22,6 @@ routes = RouteTable("market data")
 TRADES_MAX = 1_000
 NEW_SECONDS, OLD_SECONDS = 1, 60  # that an answer is kept: one that may change with the next trade, one that will not
 CLOCKS_NS = 5 * SECOND_NS  # how far a client's clock may be ahead
-
-Cursor = Annotated[str, msgspec.Meta(pattern=CURSOR_PATTERN)]
 
 
 def market_of_path(call):

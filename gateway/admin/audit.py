@@ -7,8 +7,7 @@ import msgspec
 
 from gateway.admin.acts import User, account_of_user
 from gateway.core import CORE
-from gateway.cursors import PATTERN as CURSOR_PATTERN
-from gateway.cursors import cursor_of, keys_of
+from gateway.cursors import Cursor, cursor_of, keys_of
 from gateway.history import ADMIN_HISTORY
 from gateway.market_data import range_of
 from gateway.order_schema import Symbol, Time
@@ -45,7 +44,7 @@ class AuditQuery(Strict):
     start: Time | None = None
     end: Time | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=RECORDS_MAX)] = 100
-    cursor: Annotated[str, msgspec.Meta(pattern=CURSOR_PATTERN)] | None = None
+    cursor: Cursor | None = None
 
 
 @routes.add(
