@@ -30,7 +30,7 @@ def make_app(config):
     """Config -> the application; its secrets are read now. Raises ConfigError."""
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=config.body_bytes_max)
     app[CONFIG] = config
-    app[CORE] = Core(config.core_host, config.core_port, config.core_key, config.core_secret())
+    app[CORE] = Core(config.core_host, config.core_port, config.core_key, config.core_secret(), config.history_events)
     app[BODY_SECONDS] = config.body_seconds
     make_answers(app, config)
     make_admission(app, config)

@@ -21,6 +21,7 @@ class Config:
     core_port: int = _setting(7002, "the core's trusted listener")
     core_key: int = _setting(0, "number of this gateway's trusted key (tools keys); one for each gateway")
     core_secret_file: str = _setting("run/gateway.secret", "file with that key's secret")
+    history_events: int = _setting(20_000, "newest events of before its start that a gateway asks the core for")
     jwt_keys: str = _setting("run/jwt.json", "JWKS file with the keys that sign tokens (tools token makes one)")
     jwt_issuer: str = _setting("trade-engine", "iss that tokens must have; empty: any")
     jwt_audience: str = _setting("trade-engine", "aud that tokens must have; empty: any")
@@ -59,6 +60,8 @@ class Config:
                 raise ConfigError("%s must be 1 to 3600" % name)
         if self.access_log not in ("on", "off"):
             raise ConfigError("access_log must be on or off")
+        if not 0 <= self.history_events <= 1_000_000:
+            raise ConfigError("history_events must be 0 to 1000000")
         if not 0 <= self.drain_seconds <= 600:
             raise ConfigError("drain_seconds must be 0 to 600")
 

@@ -19,7 +19,6 @@ from protocol.stream import StreamOverflow
 ANSWER_SECONDS = 5.0  # for the core to answer, reconnects included
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.1, 5.0  # between clients, where one ended for good
 POLL_SECONDS = 0.01
-HISTORY_EVENTS = 20_000  # of before the start: a gateway that was started again knows what its clients missed
 EVENTS_WAITING_MAX = 1_000_000  # of the whole venue; beyond, the connection is made anew and resumes
 
 log = logging.getLogger("gateway")
@@ -28,10 +27,11 @@ log = logging.getLogger("gateway")
 class Core:
     """start() it in a running loop, close() it. `catalogue` holds what is traded; `listeners` get every event."""
 
-    def __init__(self, host, port, key, secret):
+    def __init__(self, host, port, key, secret, history_events=0):
         self._address = (host, port)
         self._key = key
         self._secret = secret
+        self._history_events = history_events  # of before the start: what clients of one that ended have missed
         self._client = None
         self._task = None
         self._is_loaded = False
@@ -125,7 +125,7 @@ class Core:
         )
 
     async def _go_back(self):
-        """Log in once to learn what the newest event is, and begin HISTORY_EVENTS before it. Where the core does not
+        """Log in once to learn what the newest event is, and begin so many before it. Where the core does not
         keep them any more, RESUME_UNAVAILABLE makes it begin with what comes."""
         self._client = client = self._new_client()
         try:
@@ -134,7 +134,7 @@ class Core:
         except ConnectionClosed as error:
             log.error("the connection to the core ended: %s", error)
         else:
-            self.last_event_seq = max(client.last_event_seq - HISTORY_EVENTS, 0)
+            self.last_event_seq = max(client.last_event_seq - self._history_events, 0)
             self.recent.begin(self.last_event_seq)
         finally:
             await client.close()

@@ -8,8 +8,10 @@ from aiohttp import web
 
 from gateway.admission import TOKENS
 from gateway.core import CORE
+from gateway.database import DATABASE
 from gateway.errors import ApiError
 from gateway.streams import client as codes
+from gateway.streams.archive import Archive
 from gateway.streams.book_stream import BookStream
 from gateway.streams.messages import MarketState, Resumed, ResumeUnavailable, Subscribed, VenueStatus
 from gateway.streams.order_states import ORDER_EVENTS
@@ -23,7 +25,7 @@ from protocol.messages import INSTRUMENT_STATES, InstrumentStateChanged, OrderFi
 CLIENTS_MAX = 20_000
 TOPICS_MAX = 100  # of one client
 BOOKS_MAX = 250  # markets whose book is followed; the core lets a session subscribe to 256
-LOOK_SECONDS = 0.1  # between looks at whether the core is there
+LOOK_SECONDS = 0.05  # between looks at whether the core is there
 TOKEN_SECONDS = 20.0  # between looks at whether tokens are still good
 SHUTDOWN_SECONDS = 3.0  # for clients to take their close frame
 
@@ -35,21 +37,23 @@ log = logging.getLogger("gateway")
 class Streams:
     """start() it in a running loop, close() it. `tokens` is what tells whether a token is good (gateway/tokens.py)."""
 
-    def __init__(self, core, tokens):
+    def __init__(self, core, tokens, database):
         self.core = core
         self.tokens = tokens
         self.clients = {}  # Client -> None
         self.subscriptions = Subscriptions()
-        self.trades = TradeStream(core.catalogue, self.subscriptions)
+        self.archive = Archive(database, core.catalogue)
+        self.trades = TradeStream(core.catalogue, self.subscriptions, self.archive)
         self.private = PrivateStream(core)
         self.slow_consumers = 0  # closed for it, since the start
         self._books = {}  # instrument -> BookStream
         self._task = None
         self._has_begun = False
+        self._is_live = False  # the core, as last told
         self._is_stopping = False
         core.listeners.append(self._take)
         core.client_listeners.append(self._client_made)
-        core.gap_listeners.append(self._missed)
+        core.gap_listeners.append(self._lost)
 
     def start(self):
         self._task = asyncio.get_running_loop().create_task(self._tick())
@@ -123,12 +127,10 @@ class Streams:
         if client.identity is None:
             raise ApiError(401, "authentication_required", "the channel orders needs a token first")
         client.account = await self.core.account_of(client.identity.user)
-        missed = None if after is None else self._missed_of(client.account, after)
+        missed = None if after is None else await self._missed(client.account, after)
         snapshot = await self.private.snapshot(client.account) if missed is None else None
         if topic in client.topics:
             raise ApiError(409, "already_subscribed", "there is one already on this connection")
-        if missed is not None:
-            missed = self._missed_of(client.account, after)
         self._enter(client, topic)
         self.private.add(client)
         frames = [self.private.frame(update) for update in missed or ()]
@@ -136,11 +138,24 @@ class Streams:
         if snapshot is not None:
             client.send(snapshot.frame())
 
-    def _missed_of(self, account, after):
-        """-> updates, or None where they cannot all be had."""
+    async def _missed(self, account, after):
+        """-> updates up to the newest event that was told, or None where they cannot all be had. Nothing may be awaited
+        between it and _enter()."""
+        ring = self.private.ring
         if after > self.core.last_event_seq:
             return None  # of another venue, or of one that lost its journal
-        return self.private.ring.after(account, after)
+        older = []
+        while (newer := ring.after(account, after)) is None:
+            up_to = ring.floor_seq  # which goes up meanwhile
+            try:
+                found = await self.archive.updates(account, after, up_to)
+            except ApiError:
+                return None
+            if found is None:
+                return None
+            older += found
+            after = up_to
+        return older + newer
 
     def _enter(self, client, topic):
         client.topics[topic] = None
@@ -200,13 +215,14 @@ class Streams:
     def _client_made(self, client):
         if not self._has_begun:
             self._begin(self.core.last_event_seq)
+        self._tell_status(True)
 
     def _begin(self, event_seq):
         self._has_begun = True
         self.private.begin(event_seq)
         self.trades.trades.begin(event_seq)
 
-    def _missed(self):
+    def _lost(self):
         """Events were lost to this gateway: whoever follows orders is told, and gets a snapshot."""
         self._has_begun = False
         for client in self.private.clients():
@@ -234,19 +250,22 @@ class Streams:
     async def _tick(self):
         """Everything that goes by the clock."""
         loop = asyncio.get_running_loop()
-        was_live = self.core.is_live
         second_at, tokens_at = loop.time() + 1.0, loop.time() + TOKEN_SECONDS
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            if self.core.is_live != was_live:
-                was_live = not was_live
-                self._announce(LIVE if was_live else CORE_UNAVAILABLE)
+            self._tell_status(self.core.is_live)
             if loop.time() >= second_at:
                 second_at += 1.0
                 self.trades.second()
             if loop.time() >= tokens_at:
                 tokens_at += TOKEN_SECONDS
                 self._look_at_tokens()
+
+    def _tell_status(self, is_live):
+        """Whether the core is there, where that has changed."""
+        if is_live != self._is_live:
+            self._is_live = is_live
+            self._announce(LIVE if is_live else CORE_UNAVAILABLE)
 
     def _announce(self, status):
         frame = VenueStatus(status=status, **self.stamp()).frame()
@@ -287,8 +306,8 @@ async def run_streams(app):
 
 
 def make_streams(app):
-    """After core and admission."""
-    app[STREAMS] = Streams(app[CORE], app[TOKENS])
+    """After core, admission and history."""
+    app[STREAMS] = Streams(app[CORE], app[TOKENS], app[DATABASE])
     app.cleanup_ctx.append(run_streams)
     app.on_shutdown.append(close_streams)
 

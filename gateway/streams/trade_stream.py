@@ -1,18 +1,24 @@
 """The `trades`, `candles` and `ticker` streams of all markets, from the fills that the core tells."""
 
+import asyncio
 import time
 
+from gateway.errors import ApiError
 from gateway.streams import render
 from gateway.streams.candles import Minutes, bar_of, start_of
 from gateway.streams.topics import EVERY_MARKET, TICKER, TIMEFRAMES, TRADES, Topic
 from gateway.streams.trades import Trades
 from protocol.messages import Liquidity
 
+SEED_AGAIN_SECONDS = 10.0  # after the history could not tell
+
 
 class TradeStream:
-    def __init__(self, catalogue, subscriptions):
+    def __init__(self, catalogue, subscriptions, archive):
         self._catalogue = catalogue
         self._subscriptions = subscriptions
+        self._archive = archive
+        self._seeding = {}  # instrument -> task that has asked, or asks, the history for its minutes
         self._maker = None  # the fill whose other side comes next
         self.trades = Trades()
         self._minutes = {}  # instrument -> Minutes
@@ -74,6 +80,28 @@ class TradeStream:
             self._candles.pop((topic.instrument, topic.timeframe), None)
             self._tickers.pop(topic.instrument if topic.channel == TICKER else None, None)
 
+    async def _seed(self, market):
+        """The minutes of before this gateway, once: tickers and candles are of what it has seen until then, and where
+        the history cannot tell."""
+        try:
+            found = await self._archive.minutes(market)
+        except ApiError:
+            found = None
+        if found is None:
+            await asyncio.sleep(SEED_AGAIN_SECONDS)
+            del self._seeding[market.instrument]  # whoever comes next asks again
+            return
+        as_of, bars = found
+        newer = self.trades.after(as_of, market.instrument)
+        if newer is None:
+            return  # the tables are too far behind for what is remembered here
+        minutes = self.minutes_of(market.instrument)
+        last = bars[-1].close if bars else minutes.last
+        minutes.seed(bars, last, [(fill.event_seq, fill.time_ns, fill.price, fill.quantity) for _, fill in newer])
+        for (instrument, _), stream in self._candles.items():
+            if instrument == market.instrument:
+                stream.load()
+
     def second(self):
         """Once a second: tickers, and candles whose time is over."""
         now_ns = time.time_ns()
@@ -85,6 +113,8 @@ class TradeStream:
     def _state_stream(self, topic):
         instrument, timeframe = topic.instrument, topic.timeframe
         market = self._catalogue.markets[instrument]
+        if instrument not in self._seeding:
+            self._seeding[instrument] = asyncio.get_running_loop().create_task(self._seed(market))
         if topic.channel == TICKER:
             found = self._tickers.get(instrument)
             if found is None:
@@ -117,8 +147,10 @@ class _CandleStream:
         self.load()
 
     def load(self):
-        """Make the candle anew from the minutes."""
+        """Make the candle anew from the minutes, and tell it."""
         self._bar = self._minutes().candle(self._topic.timeframe, time.time_ns())
+        if self._bar is not None and self._subscriptions.of(self._topic):
+            self._subscriptions.send_latest(self._topic, self.now, self.now())
 
     def now(self):
         return self._frame(False) if self._bar is not None else None
