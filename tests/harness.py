@@ -236,7 +236,8 @@ class Peer:
     async def logged_in(cls, port, key, receive_bytes=0, **login):
         """`key` is a (key, secret). -> a Peer whose LoginAccepted and Resumed have come."""
         peer = await cls.connect(port, receive_bytes)
-        await peer.login(key, **login)
+        answer = await peer.login(key, **login)
+        assert type(answer) is LoginAccepted, answer
         await peer.until(Resumed)
         return peer
 

@@ -12,6 +12,9 @@ from protocol.messages import Code, Event, Heartbeat, InstrumentDefined, OrderAc
 from tests.harness import CoreProcess, Peer, Venue, buy, instrument, peer, sell
 
 CONNECTIONS = 1_000
+#: Each login takes this process some milliseconds of hashing, and on a busy machine far more: they have to be done
+#: within the core's LOGIN_SECONDS.
+LOGINS_AT_A_TIME = 10
 
 
 @pytest.fixture
@@ -52,8 +55,9 @@ async def all_logged_in(port, keys):
 
     beating = asyncio.ensure_future(beat())
     try:
-        for start in range(0, len(keys), 100):
-            peers += await asyncio.gather(*[Peer.logged_in(port, key) for key in keys[start : start + 100]])
+        for start in range(0, len(keys), LOGINS_AT_A_TIME):
+            some = keys[start : start + LOGINS_AT_A_TIME]
+            peers += await asyncio.gather(*[Peer.logged_in(port, key) for key in some])
         yield peers
     finally:
         beating.cancel()
