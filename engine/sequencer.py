@@ -36,6 +36,7 @@ class Batch:
 
     record: Record
     addresses: list  # [account, start, account, start, ...]: from byte `start` of record.events on, that account's
+    events: list  # the same events as objects, for the public feed
 
     def runs(self):
         """[(account, [bytes, ...]), ...] in event order; one run holds neighbouring events of one account."""
@@ -60,13 +61,16 @@ class Batch:
 
 
 class Sequencer:
+    """Works in stages, each a loop of its own over the batch: commands are applied as they are submitted, their events
+    stamped and encoded when the batch is taken. On PyPy this is what keeps traces short: were an event encoded where it
+    is made, each way through the exchange would be compiled together with each way through the encoding.
+    """
+
     def __init__(self, exchange, now_ns, next_event_seq=1):
         """`now_ns`: called once a batch; time never goes back, whatever it returns."""
         self.exchange = exchange
         self.event_seq = next_event_seq - 1  # of the last event
         self.time_ns = 0
-        self.keep_events = False  # True: `events` also holds the batch's event objects, for the public feed
-        self.events = []
         self._now_ns = now_ns
         self._page = bytearray(PAGE_BYTES)
         self._begin()
@@ -74,11 +78,8 @@ class Sequencer:
     def _begin(self):
         self.count = 0  # commands in the batch
         self._first_event_seq = self.event_seq + 1
-        self._pages = []  # full ones, as bytes
-        self._pages_bytes = 0
-        self._end = 0  # of the event frames in _page
-        self._addresses = []
-        self._address = -1
+        self._events = []
+        self._causes = []  # key, command, number of events up to its last; key, command, ...
         self._sources = []
         self._commands = []
 
@@ -97,12 +98,20 @@ class Sequencer:
     def _start_batch(self):
         """The batch gets its time, and what that makes due is done first."""
         self.time_ns = max(self.time_ns, self._now_ns())
-        self.events = []
         if self.time_ns >= self.exchange.next_due_ns:
             self.count = 1
             tick = Tick(0)
             self._apply(0, tick)
             self.add_source(0, 0, codec.encode(tick), 1)
+
+    def _apply(self, key, command):
+        events = self.exchange.apply(self.exchange.seq + 1, self.time_ns, command)
+        self.event_seq += len(events)
+        self._events.extend(events)
+        causes = self._causes
+        causes.append(key)
+        causes.append(command)
+        causes.append(len(self._events))
 
     def due_in_ns(self):
         """-> how long until a Tick has something to do; 0 and less: now. None: nothing is in sight."""
@@ -119,47 +128,9 @@ class Sequencer:
         else:
             sources.append(Source(key, account, count, len(frames)))
 
-    def _apply(self, key, command):
-        """The events of one command: stamped, encoded, addressed."""
-        time_ns = self.time_ns
-        event_seq = self.event_seq
-        end = self._end
-        page = self._page
-        address = self._address
-        command_account = command.account
-        events = self.exchange.apply(self.exchange.seq + 1, time_ns, command)
-        for event in events:
-            event_seq += 1
-            event.event_seq = event_seq
-            event.time_ns = time_ns
-            account = event.account
-            if account == command_account or event.TYPE == ACCOUNT_OPENED:
-                event.key = key
-                event.request_id = command.request_id
-            if account != address:
-                address = account
-                self._addresses.append(account)
-                self._addresses.append(self._pages_bytes + end)
-            end = WRITERS[event.TYPE](page, end, event)
-            if end > PAGE_BYTES - FIXED_FRAME_BYTES_MAX:
-                self._end = end
-                self._turn_page()
-                end = 0
-        self._address = address
-        self.event_seq = event_seq
-        self._end = end
-        if self.keep_events:
-            self.events.extend(events)
-
-    def _turn_page(self):
-        if self._end:
-            self._pages.append(memoryview(self._page)[: self._end].tobytes())
-            self._pages_bytes += self._end
-            self._end = 0
-
     def take(self):
         """-> the Batch since the last take (count > 0), to be journaled and then delivered."""
-        self._turn_page()
+        pages, addresses = self._encode()
         record = Record(
             self.exchange.seq - self.count + 1,
             self.count,
@@ -168,24 +139,62 @@ class Sequencer:
             self.time_ns,
             self._sources,
             self._commands,
-            self._pages,
+            pages,
         )
-        batch = Batch(record, self._addresses)
+        batch = Batch(record, addresses, self._events)
         self._begin()
         return batch
+
+    def _encode(self):
+        """Stamp the batch's events with their envelope and encode them. -> (pages, addresses as in Batch)"""
+        time_ns = self.time_ns
+        event_seq = before = self._first_event_seq - 1
+        page = self._page
+        end = pages_bytes = 0
+        pages, addresses = [], []
+        address = -1
+        causes = self._causes
+        cause = -3
+        last = before  # event_seq of the command's last
+        key = command_account = request_id = 0
+        for event in self._events:
+            while event_seq == last:
+                cause += 3
+                key = causes[cause]
+                command = causes[cause + 1]
+                last = before + causes[cause + 2]
+                command_account = command.account
+                request_id = command.request_id
+            event_seq += 1
+            event.event_seq = event_seq
+            event.time_ns = time_ns
+            account = event.account
+            if account == command_account or event.TYPE == ACCOUNT_OPENED:
+                event.key = key
+                event.request_id = request_id
+            if account != address:
+                address = account
+                addresses.append(account)
+                addresses.append(pages_bytes + end)
+            end = WRITERS[event.TYPE](page, end, event)
+            if end > PAGE_BYTES - FIXED_FRAME_BYTES_MAX:
+                pages.append(memoryview(page)[:end].tobytes())
+                pages_bytes += end
+                end = 0
+        if end:
+            pages.append(memoryview(page)[:end].tobytes())
+        return pages, addresses
 
     def replay(self, record):
         """Apply a journaled record again and compare every event. Raises Divergence naming the command."""
         assert record.first_seq == self.exchange.seq + 1 and record.first_event_seq == self.event_seq + 1
         self.time_ns = record.time_ns
-        self.events = []
-        ends = []  # how far the events reached after each command, in bytes
         for _ in self.apply_record(record):
-            ends.append(self._pages_bytes + self._end)
-        self._turn_page()
-        events = b"".join(self._pages)
+            pass
+        pages, _ = self._encode()
+        events = b"".join(pages)
         if events != record.events or self.event_seq + 1 != record.next_event_seq:
-            raise _divergence(record, events, ends)
+            raise _divergence(record, events, self._causes[2::3])
         self._begin()
 
     def apply_record(self, record):
@@ -196,13 +205,14 @@ class Sequencer:
             yield command
 
 
-def _divergence(record, events, ends):
-    """-> the Divergence that names the first command whose events differ. `ends`: see Sequencer.replay."""
-    at = 0
+def _divergence(record, events, lasts):
+    """-> the Divergence that names the first command whose events differ. `lasts`: of each command, how many events
+    there were up to its last."""
+    place = 0
     for now, then in itertools.zip_longest(split_frames(events), split_frames(record.events), fillvalue=b""):
         if now != then:
             break
-        at += len(now)
-    ordinal = next((i for i, end in enumerate(ends) if at < end), len(ends) - 1)
+        place += 1
+    ordinal = next((i for i, last in enumerate(lasts) if place < last), len(lasts) - 1)
     now, then = (repr(codec.decode(frame[LENGTH_BYTES:])) if frame else "nothing" for frame in (now, then))
     return Divergence(record.first_seq + ordinal, "gives %s now, and gave %s when it was journaled" % (now, then))

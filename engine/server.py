@@ -264,7 +264,7 @@ class Server:
         self.durable_event_seq = batch.record.next_event_seq - 1
         self._deliver(batch)
         if self._subscribers:
-            self._send_feed(self.sequencer.events)
+            self._send_feed(batch.events)
         self._was_busy()
         self._wake_when_due()
         if self.collector is not None and self.collector.is_pressed:
@@ -306,7 +306,6 @@ class Server:
             return
         session.subscriptions[instrument] = True
         self._subscribers.setdefault(instrument, {})[session] = True
-        self.sequencer.keep_events = True
         for part in self.feed.snapshot(instrument):
             part.request_id = message.request_id
             session.send(codec.encode(part))
@@ -367,7 +366,6 @@ class Server:
             subscribers.pop(session, None)
             if not subscribers:
                 del self._subscribers[instrument]
-                self.sequencer.keep_events = bool(self._subscribers)
 
     def log_close(self, session, code, text):
         self.metrics.closed(code)

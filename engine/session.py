@@ -188,12 +188,9 @@ class Session(asyncio.Protocol):
             limit.fill(self._clock_ns())
         run_start = start
         run_count = 0
-        for end in ends:
-            command = problem = None
-            try:
-                command = codec.decode(buffer, start + LENGTH_BYTES, end)
-            except (FieldError, ProtocolError) as error:
-                problem = error
+        commands, problems = _decode(buffer, start, ends)
+        for index, end in enumerate(ends):
+            command = commands[index]
             if command is not None and allowed[command.TYPE] and server.takes_commands and limit.left:
                 if command.account == 0:
                     command.account = account
@@ -212,8 +209,8 @@ class Session(asyncio.Protocol):
                 if server.failure is not None:
                     return
             run_start = start = end
-            if problem is not None:
-                self._refuse(problem)
+            if index in problems:
+                self._refuse(problems[index])
             elif command is not None and not self.is_closing:
                 self._receive_other(command)
             if self.is_closing:
@@ -352,6 +349,21 @@ class Session(asyncio.Protocol):
     def _become_live(self):
         self.is_live = True
         self._answer(Resumed(self.server.durable_event_seq))
+
+
+def _decode(buffer, start, ends):
+    """-> ([message, or None for what is none, ...], {index of a None: why}). A loop of its own, for the same reason as
+    the stages of the sequencer."""
+    messages = []
+    problems = {}
+    for end in ends:
+        try:
+            messages.append(codec.decode(buffer, start + LENGTH_BYTES, end))
+        except (FieldError, ProtocolError) as error:
+            problems[len(messages)] = error
+            messages.append(None)
+        start = end
+    return messages, problems
 
 
 def _is_forged(command, is_trusted):

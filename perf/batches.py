@@ -63,9 +63,12 @@ def submit_commands(sequencer, frames, commands):
 
 def submit_frames(sequencer, frames, ends):
     """A batch as it comes from a socket, cut into frames."""
-    apply = sequencer.apply
+    commands = []
     start = 0
     for end in ends:
-        apply(KEY, decode(frames, start + LENGTH_BYTES, end))
+        commands.append(decode(frames, start + LENGTH_BYTES, end))
         start = end
+    apply = sequencer.apply
+    for command in commands:
+        apply(KEY, command)
     sequencer.add_source(KEY, ACCOUNT, frames, len(ends))

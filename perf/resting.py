@@ -37,7 +37,6 @@ class DeepBook:
         self.random = random.Random(seed)
         self.levels = levels
         self.sequencer = new_sequencer()
-        self.sequencer.keep_events = True
         self.sequencer.take()
         self.open_ids = []
         apply, exchange = self.sequencer.exchange.apply, self.sequencer.exchange
@@ -81,8 +80,7 @@ class DeepBook:
             sequencer.apply(KEY, command)
         elapsed_ns = time.perf_counter_ns() - started_ns
         sequencer.add_source(KEY, ACCOUNT, b"", len(commands))
-        sequencer.take()
-        return sequencer.events, elapsed_ns
+        return sequencer.take().events, elapsed_ns
 
 
 def measure(orders, levels, rounds):

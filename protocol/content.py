@@ -15,13 +15,11 @@ def record_commands(record):
         stop = position + source.size
         buffer, ends = FrameReader().feed(commands[position:stop])
         assert len(ends) == source.count
-        start = 0
-        for end in ends:
-            command = codec.decode(buffer, start + LENGTH_BYTES, end)
+        starts = [0] + ends
+        for command in [codec.decode(buffer, start + LENGTH_BYTES, end) for start, end in zip(starts, ends)]:
             if command.account == 0:
                 command.account = source.account
             yield source, command
-            start = end
         position = stop
 
 

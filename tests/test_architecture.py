@@ -100,6 +100,7 @@ GROUPS = [
             "engine/session.py",
             "engine/snapshots.py",
             "engine/warmup.py",
+            "engine/warmup_trader.py",
         ),
         imports=PURE_STANDARD
         | SHELL_STANDARD
