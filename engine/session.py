@@ -104,6 +104,7 @@ class Session(asyncio.Protocol):
 
     def connection_lost(self, error):
         self._end()
+        self.is_closing = True  # what is still held for it can go nowhere
         self.server.remove_connection(self)
 
     def pause_writing(self):
