@@ -36,6 +36,7 @@ class OpenedAccount(msgspec.Struct):
     response=OpenedAccount,
     role=ADMIN,
     status=201,
+    others=(200,),
     errors=(503,),
     examples=(Example("/api/v1/admin/accounts", {"user": "alice"}, 201),),
 )
@@ -170,6 +171,7 @@ _MOVEMENT = {"user": "alice", "asset": "USDT", "amount": "100.00"}
     response=Moved,
     role=ADMIN,
     status=201,
+    others=(200,),
     errors=(404, 409, 503),
     examples=(Example("/api/v1/admin/deposits", {**_MOVEMENT, "reference": "wire-2041"}, 201),),
 )
@@ -187,6 +189,7 @@ async def deposit(call):
     response=Moved,
     role=ADMIN,
     status=201,
+    others=(200,),
     errors=(404, 409, 503),
     examples=(Example("/api/v1/admin/withdrawals", {**_MOVEMENT, "reference": "wire-2042"}, 201),),
 )

@@ -113,7 +113,7 @@ class NewInstrument(Strict):
     response=Market,
     role=ADMIN,
     status=201,
-    errors=(404, 503),
+    errors=(404, 409, 503),
     examples=(
         Example(
             "/api/v1/admin/instruments",
@@ -168,7 +168,7 @@ class Asset(msgspec.Struct):
     response=Asset,
     role=ADMIN,
     status=201,
-    errors=(503,),
+    errors=(409, 503),
     examples=(Example("/api/v1/admin/assets", {"symbol": "ETH", "scale": 8}, 201),),
 )
 async def define_asset(call):
