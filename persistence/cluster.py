@@ -5,6 +5,7 @@ It listens on a Unix socket and on loopback. Postgres refuses to be run by root:
 or else `nobody`, whose own the directory becomes.
 """
 
+import hashlib
 import importlib.util
 import os
 import pwd
@@ -235,6 +236,18 @@ def _major(directory):
     except (OSError, subprocess.CalledProcessError):
         return None
     return int(text.split()[2].split(".")[0])
+
+
+def directory_for(directory):
+    """-> where a cluster that belongs to `directory` can be: there, or in /var/tmp where the user who runs Postgres for
+    root may not go there, such as below /root. Raises ClusterError."""
+    directory = Path(directory).absolute()
+    if os.geteuid() == 0:
+        user = _other_user()
+        words = ["setpriv", "--reuid=%d" % user.pw_uid, "--regid=%d" % user.pw_gid, "--clear-groups"]
+        if subprocess.run([*words, "test", "-x", str(directory.parent)], cwd="/").returncode:
+            return Path("/var/tmp/venue-%s" % hashlib.sha256(os.fsencode(directory)).hexdigest()[:12])
+    return directory
 
 
 def _other_user():

@@ -2,7 +2,6 @@
 of that name. The database's address also comes as DATABASE_URL, the wallet's as WALLET_URL."""
 
 import attrs
-import psycopg2
 import tomllib
 
 
@@ -27,6 +26,8 @@ class Config:
 
     def check(self):
         """Raises ConfigError for a value that makes no sense."""
+        import psycopg2  # whoever only asks for the settings does without
+
         if not self.database_url:
             raise ConfigError("no database: give database_url, or DATABASE_URL in the environment")
         try:

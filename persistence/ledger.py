@@ -1,8 +1,8 @@
 """Ledger entries, as the venue's own ledger moves money (docs/decisions 0007 and 0011). Pure.
 
 Double entry: the entries of one event add up to 0 in each asset over available and reserved together; money from
-outside comes from OUTSIDE_ACCOUNT. What an order reserves moves between the two columns of one entry. An order that ends
-with the command it came with reserves nothing here: nobody ever sees that reserve, and it would be half of all entries.
+outside comes from OUTSIDE_ACCOUNT. What an order reserves moves between the two columns of one entry. An order that
+ends with the command it came with reserves nothing here: nobody ever sees that reserve.
 """
 
 from persistence.literals import NULL

@@ -132,9 +132,8 @@ class Builder:
             elif event[0] in ADMINISTRATION:
                 ADMINISTRATION[event[0]](self, event)
             else:
-                raise JournalDisagrees(
-                    "event %d is of type %d, which this version does not know" % (event[2], event[0])
-                )
+                text = "event %d is of type %d, which this version does not know"
+                raise JournalDisagrees(text % (event[2], event[0]))
 
     def finish(self):
         """-> the Batch of all records since the last one."""

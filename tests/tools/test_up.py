@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -24,10 +25,12 @@ SECONDS_MAX = 60
 
 
 @contextlib.contextmanager
-def up(directory, *arguments):
+def up(directory, *arguments, database=False):
     """A `tools up --json` on free ports -> (process, what it printed once it was up, or None where it ended)."""
     command = [sys.executable, "-m", "tools", "up", "--directory", str(directory), "--json", "--python", sys.executable]
-    command += ["--warm-up", "0", "--segment-bytes", "65536"]
+    command += ["--warm-up", "0", "--segment-bytes", "65536", "--persistence-port", "0"]
+    if not database:
+        command.append("--no-database")
     for name in ("--port", "--trusted-port", "--metrics-port"):
         command += [name, "0"]
     process = subprocess.Popen(
@@ -207,3 +210,36 @@ def test_a_wrong_settings_file_is_a_usage_error(tmp_path, content, text):
     (tmp_path / "venue.toml").write_text(content)
     code, _, err = run_tool("up", "--directory", tmp_path)
     assert code == 2 and text in err
+
+
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="the database is of CPython's part of the venue")
+def test_what_it_trades_is_in_postgres_and_stays_there():
+    from tests.postgres import query
+
+    with tempfile.TemporaryDirectory(prefix="up-", ignore_cleanup_errors=True) as directory:
+        os.chmod(directory, 0o755)  # whoever runs Postgres for root has to get in
+        demo = ("--demo", os.path.join(directory, "demo.json"))
+        with up(directory, database=True) as (process, facts):
+            code, placed = run_json("order", "place", "buy", "0.01", "BTC-USDT", "60030.00", *demo)
+            assert code == 0
+            bought = "SELECT status, filled_quantity::text, account FROM orders WHERE order_id = %s"
+            deadline = time.monotonic() + SECONDS_MAX
+            while not (rows := _rows(query, facts["database"], bought, placed["order_id"])):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            assert rows == [("FILLED", "0.010000", 1)]
+            code, err = end(process)
+            assert code == 0, err
+        with up(directory, database=True) as (process, facts):
+            assert _rows(query, facts["database"], bought, placed["order_id"]) == rows
+            assert end(process)[0] == 0
+
+
+def _rows(query, url, statement, *parameters):
+    """None as long as persistence has not made the tables."""
+    import psycopg2
+
+    try:
+        return query(url, statement, parameters)
+    except psycopg2.errors.UndefinedTable:
+        return None

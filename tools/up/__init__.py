@@ -19,6 +19,10 @@ def add_arguments(parser):
     parser.add_argument("--config", metavar="FILE", help="settings (default: venue.toml in there, made if missing)")
     parser.add_argument("--python", metavar="FILE", help="interpreter of the core (default: .venv-pypy, else this one)")
     parser.add_argument("--no-demo", action="store_true", help="no demo keys, instruments and orders")
+    parser.add_argument("--no-database", action="store_true", help="no Postgres, and so no history")
+    parser.add_argument(
+        "--persistence-port", type=int, metavar="N", help="metrics of persistence; 0 takes any free port, -1 none"
+    )
     parser.add_argument("--json", action="store_true", help="print one line of JSON once it is up, instead of text")
     for field in attrs.fields(Config):
         flag = "--" + field.name.replace("_", "-")

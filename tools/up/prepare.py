@@ -30,6 +30,13 @@ class Venue:
     python: str
     demo: list  # keys; empty: no demo
     as_json: bool
+    has_database: bool = True
+    persistence_port: int = None  # None: the settings file's
+
+    def environment(self):
+        """-> of its processes: they find our packages wherever they run."""
+        paths = [str(ROOT)] + [path for path in (os.environ.get("PYTHONPATH"),) if path]
+        return dict(os.environ, PYTHONPATH=os.pathsep.join(paths))
 
 
 def prepare(arguments):
@@ -51,7 +58,10 @@ def prepare(arguments):
             save_keys(config.keys, open_keys(config.keys))
     else:
         demo = demo_keys(arguments.directory, config.keys)
-    return Venue(arguments.directory, path, config, _core_python(arguments.python), demo, arguments.json)
+    return Venue(
+        arguments.directory, path, config, _core_python(arguments.python), demo, arguments.json,
+        not arguments.no_database, arguments.persistence_port,
+    )  # fmt: skip
 
 
 def _core_python(given):

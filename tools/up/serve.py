@@ -14,8 +14,9 @@ from protocol.calls import ConnectionClosed, RequestFailed
 from protocol.client import TradingClient
 from protocol.login import TRUSTED
 from tools.console import Failed, note, print_json, table
+from tools.up.database import Database
 from tools.up.demo import make_demo
-from tools.up.prepare import PORTS, ROOT
+from tools.up.prepare import PORTS
 from tools.up.venue import DEMO_ACCOUNTS, DEMO_NAME, write_demo
 
 EXIT_FAILED = 1
@@ -28,6 +29,7 @@ class Running:
         self.venue = venue
         self.config = venue.config
         self.process = None
+        self.database = Database(venue)
         self._stopping = asyncio.Event()
 
     async def serve(self):
@@ -40,15 +42,20 @@ class Running:
         ended = loop.create_task(self._ended())
         stopping = loop.create_task(self._stopping.wait())
         starting = loop.create_task(self._until_up())
+        watching = None
         try:
             await asyncio.wait([ended, stopping, starting], return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
+                watching = loop.create_task(self.database.watch())
                 self._say(starting.result())
                 await asyncio.wait([ended, stopping], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (starting, stopping):
-                task.cancel()
+            for task in (starting, stopping, watching):
+                if task is not None:
+                    task.cancel()
             status = await self._stopped(ended)
+            await asyncio.wait([starting])  # it may just have started the database
+            await self.database.stop()
         if not self._stopping.is_set():
             raise Failed("the core ended by itself, with status %d; what it said is above" % status)
         note("stopped" if status == 0 else "the core ended with status %d" % status)
@@ -61,9 +68,8 @@ class Running:
         command = [self.venue.python, "-m", "engine", "--config", self.venue.settings_path]
         for field in attrs.fields(Config):
             command += ["--" + field.name.replace("_", "-"), str(getattr(config, field.name))]
-        paths = [str(ROOT)] + [path for path in (os.environ.get("PYTHONPATH"),) if path]
-        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(paths))
         # in a session of its own, so that the terminal's Ctrl-C reaches it through us alone
+        environment = self.venue.environment()
         return subprocess.Popen(command, env=environment, stdout=sys.stderr.fileno(), start_new_session=True)
 
     async def _ended(self):
@@ -76,6 +82,7 @@ class Running:
         if self._stopping.is_set():
             note("killing the core")
             self.process.kill()
+            self.database.kill()
         else:
             note("stopping; once more kills")
             self._stopping.set()
@@ -97,6 +104,8 @@ class Running:
         for name in PORTS:
             if getattr(self.config, name) >= 0:
                 await self._answers(getattr(self.config, name))
+        if self.venue.has_database:
+            await self.database.start()
         if not self.venue.demo:
             return []
         demo = {"host": self.config.host, "port": self.config.port, "trusted_port": self.config.trusted_port}
@@ -127,14 +136,15 @@ class Running:
         venue, config = self.venue, self.config
         if venue.as_json:
             facts = {name: getattr(config, name) for name in ("host", *PORTS, "journal", "keys", "durability")}
+            facts["database"] = self.database.url
             facts.update(pid=self.process.pid, directory=venue.directory, demo_keys=venue.demo, instruments_made=made)
             print_json(facts)
         else:
-            print(welcome(self.venue))
+            print(welcome(self.venue, self.database.lines()))
         sys.stdout.flush()
 
 
-def welcome(venue):
+def welcome(venue, database_lines=()):
     """-> what a person is told once it is up."""
     config = venue.config
     lines = ["", "The venue is up.", ""]
@@ -142,6 +152,7 @@ def welcome(venue):
     lines.append("  trusted   %s:%d" % (config.host, config.trusted_port))
     if config.metrics_port >= 0:
         lines.append("  metrics   http://%s:%d/metrics" % (config.host, config.metrics_port))
+    lines += database_lines
     lines.append("  settings  %s" % venue.settings_path)
     lines.append("  journal   %s (durability %s)" % (config.journal, config.durability))
     if venue.demo:
