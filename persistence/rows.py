@@ -36,6 +36,8 @@ from protocol.messages import (
     SelfTradePrevention,
 )
 
+MONTH_NS = 31 * 86_400 * 10**9
+
 
 @attrs.define
 class Batch:
@@ -45,7 +47,7 @@ class Batch:
     event_seq: int = 0
     chain: int = 0
     time_ns: int = 0
-    first_time_ns: int = 0
+    months: dict = attrs.field(factory=dict)  # MONTH_NS since 1970 that rows are of -> True
     venue_id: int = 0
     rules_version: int = 0
     commands: int = 0
@@ -101,8 +103,7 @@ class Builder:
         """Add a record's events. -> whether there is enough for a good batch is the caller's to say, by
         `batch.events`. Raises JournalDisagrees, after which this Builder is of no more use."""
         batch = self.batch
-        if not batch.commands:
-            batch.first_time_ns = record.time_ns
+        batch.months[record.time_ns // MONTH_NS] = True
         batch.seq = record.next_seq - 1
         batch.event_seq = record.next_event_seq - 1
         batch.time_ns = record.time_ns

@@ -11,6 +11,7 @@ import attrs
 
 from persistence import tables
 from persistence.literals import array
+from persistence.rows import MONTH_NS
 from persistence.state import Instrument, Order, State
 from persistence.tail import Position
 from protocol.messages import Side
@@ -19,7 +20,6 @@ from protocol.messages import Side
 LOCK = 7_253_002
 TIMEOUT_SECONDS = 600  # for one statement: a batch, with a checkpoint in its way
 PAGE_ROWS = 20_000  # of open orders, when they are read at the start
-MONTH_NS = 31 * 86_400 * 10**9
 #: Exact for any amount there is.
 _EXACT = decimal.Context(prec=60)
 
@@ -115,19 +115,18 @@ class Store:
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
-    async def make_partitions(self, first_ns, last_ns):
-        """Those of the months of a batch, and of the month after."""
-        months = {first_ns // MONTH_NS, last_ns // MONTH_NS}
-        if not months <= self._months:
-            await self._fetch(
-                "SELECT make_partitions(to_timestamp(%s), to_timestamp(%s))",
-                (first_ns // 10**9, (last_ns + MONTH_NS) // 10**9),
-            )
-            self._months = months
+    async def make_partitions(self, months):
+        """Those that rows of these months (of MONTH_NS) may be for, and the one after: made ahead."""
+        for month in months:
+            if month not in self._months:
+                start_s = month * MONTH_NS // 10**9
+                end_s = start_s + 2 * MONTH_NS // 10**9
+                await self._fetch("SELECT make_partitions(to_timestamp(%s), to_timestamp(%s))", (start_s, end_s))
+                self._months.add(month)
 
     async def write(self, batch):
         """The batch and the position, in one transaction. Raises psycopg2.Error."""
-        await self.make_partitions(batch.first_time_ns, batch.time_ns)
+        await self.make_partitions(batch.months)
         before = self.position
         after = Position(batch.venue_id, batch.rules_version, batch.seq, batch.event_seq, batch.chain)
         async with self._connection.cursor() as cursor:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -55,7 +56,7 @@ async def test_a_changed_byte_is_met_where_it_stands(crowd, database):
 
 async def test_another_format_or_other_rules(crowd, database):
     path = segment_paths(crowd.directory)[0]
-    whole = open(path, "rb").read()
+    whole = Path(path).read_bytes()
     with open(path, "r+b") as file:
         file.seek(8)
         file.write(b"\x00\x63")
@@ -114,7 +115,7 @@ async def test_pruned_further_than_the_database_is(crowd, database):
 async def test_a_torn_tail_is_waited_for_and_overwritten(crowd, tmp_path, database):
     """As after a power cut: half a record stands at the end; the core drops it and writes another there."""
     path = segment_paths(crowd.directory)[-1]
-    whole = open(path, "rb").read()
+    whole = Path(path).read_bytes()
     tail = Tail(crowd.directory, Position())
     while tail.next() is not None:
         pass
@@ -169,9 +170,7 @@ async def test_a_read_only_database_is_tried_again(crowd, database):
         ):
             await asyncio.sleep(0.01)
         assert made.seq == 0
-        await asyncio.to_thread(
-            query, database, 'SET default_transaction_read_only = off; ALTER DATABASE "%s" RESET ALL' % name
-        )
+        await asyncio.to_thread(query, database, 'SET TRANSACTION READ WRITE; ALTER DATABASE "%s" RESET ALL' % name)
         while made.seq < crowd.exchange.seq - 1:
             await asyncio.sleep(0.01)
     made.stop()

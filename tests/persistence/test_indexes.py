@@ -7,7 +7,7 @@ import pytest
 from tests.postgres import drop_database, fresh_database, query, url_of
 
 FILL = """
-    SELECT make_partitions('2026-01-15', '2026-03-15');
+    SELECT make_partitions('2026-01-15', '2026-02-15');
     INSERT INTO orders (order_id, account, instrument, created_event_seq, event_seq, created_at, updated_at, ended_at,
         post_only, side, type, time_in_force, self_trade_prevention, status, client_order_id, price, stop_price,
         quantity, filled_quantity, open_quantity, filled_notional, fee, reserved)
@@ -35,7 +35,7 @@ FILL = """
     SELECT i % 5, timestamptz '2026-01-15 00:00:00Z' + i * interval '1 minute', i, '[]', '[]'
     FROM generate_series(1, 30000) i;
     INSERT INTO audit_logs
-    SELECT i, timestamptz '2026-01-15 00:00:00Z' + i * interval '1 minute', i % 31, 'deposit', i % 997, NULL, NULL,
+    SELECT i, timestamptz '2026-01-15 00:00:00Z' + i * interval '1 minute', i % 3001, 'deposit', i % 997, NULL, NULL,
         NULL, '{}' FROM generate_series(1, 30000) i;
     INSERT INTO settlement_queue (trade_id, time) SELECT i, now() FROM generate_series(1, 30000) i;
     INSERT INTO accounts (account, user_id, opened_at, event_seq)
@@ -104,7 +104,7 @@ QUERIES = {
     "an account by its user": ("SELECT * FROM accounts WHERE user_id = 'user-7'", "accounts_user_id_key"),
     "what is to be settled": (
         "SELECT * FROM settlement_queue WHERE next_attempt_at <= now() ORDER BY next_attempt_at, trade_id LIMIT 10",
-        "settlement_queue",
+        "settlement_queue_due",
     ),
 }
 

@@ -20,7 +20,7 @@ STEP_NS = 20 * 10**9  # many minutes with trades, many without, over some days
 @pytest.fixture
 async def crowd(tmp_path, database):
     """Drained in many short runs, so that most candles are begun by one and finished by another."""
-    made = CrowdJournal(tmp_path, seed=8, step_ns=STEP_NS)
+    made = CrowdJournal(tmp_path, seed=8, step_ns=90 * 10**9)  # a little more than a day
     for _ in range(8):
         made.add(700)
         await drain(tmp_path, database, made.exchange.seq - 1, batch_events=150, depth_seconds=60)
