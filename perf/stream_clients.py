@@ -21,6 +21,7 @@ INSTRUMENT, SYMBOL = 1, "BTC-USDT"
 CONNECTING_MAX = 200  # at a time
 PRICE_UNITS, PRICES = 5_999_500, 900  # a range between the demo's best bid and ask; the same price again after a while
 QUANTITY_UNITS = 100
+FILL_BATCH = 500
 TEXT, PING, PONG = 0x81, 0x89, 0x8A
 HANDSHAKE = (
     "GET /ws HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -123,6 +124,19 @@ async def connect(settings, receipts):
     return await asyncio.gather(*[one() for _ in range(settings["clients"])])
 
 
+async def fill(settings):
+    """So many pairs of orders at once, for a gateway whose memory of what was is as full as it gets."""
+    logins = [{"key": key, "secret": secret} for key, secret in settings["logins"]]
+    order = {"instrument": INSTRUMENT, "price": PRICE_UNITS, "quantity": QUANTITY_UNITS}
+    async with (
+        TradingClient(HOST, settings["core_port"], **logins[0]) as seller,
+        TradingClient(HOST, settings["core_port"], **logins[1]) as buyer,
+    ):
+        for _ in range(0, settings["fill"], FILL_BATCH):
+            await asyncio.gather(*[seller.place(side="sell", **order) for _ in range(FILL_BATCH)])
+            await asyncio.gather(*[buyer.place(side="buy", **order) for _ in range(FILL_BATCH)])
+
+
 async def trade(settings, seconds):
     """A seller's order and a buyer's that fills it, in turn: each changes the book. -> {what a frame tells: ns}"""
     events = {}
@@ -182,6 +196,9 @@ def figures_of(receipts, events):
 
 async def run(settings):
     receipts = Receipts()
+    await fill(settings)
+    print(json.dumps({"filled": settings["fill"]}), flush=True)
+    await asyncio.sleep(settings["settle_seconds"])
     began = time.monotonic()
     clients = await connect(settings, receipts)
     print(json.dumps({"connected": len(clients), "seconds": round(time.monotonic() - began, 2)}), flush=True)

@@ -23,12 +23,11 @@ from tools.token import new_secret_key
 SETTLE_SECONDS = 3
 
 
-def run(core_python, clients, seconds, channels, updates_per_second=10):
-    """-> figures."""
+def run(core_python, clients, seconds, channels, updates_per_second=10, fill=0):
+    """-> figures. `fill`: pairs of orders beforehand."""
     with own_core(".", python=core_python, accounts=2, cpu=0) as core:
         asyncio.run(prepare(core))
         with own_gateway(core, {"keys": [new_secret_key("load")]}, access_log="off") as (process, port):
-            before_kb = resident_kb(process.pid)
             command = [*pinned(1), sys.executable, "-m", "perf.stream_clients"]
             child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             settings = {
@@ -40,9 +39,13 @@ def run(core_python, clients, seconds, channels, updates_per_second=10):
                 "seconds": seconds,
                 "settle_seconds": SETTLE_SECONDS,
                 "updates_per_second": updates_per_second,
+                "fill": fill,
             }
             child.stdin.write(json.dumps(settings))
             child.stdin.close()
+            child.stdout.readline()  # filled
+            time.sleep(SETTLE_SECONDS / 2)
+            before_kb = resident_kb(process.pid)
             connected = json.loads(child.stdout.readline())
             connected_kb = resident_kb(process.pid)
             processor = processor_seconds(process.pid)
@@ -104,12 +107,13 @@ def main():
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--idle-seconds", type=float, default=45, help="more than two pings (default %(default)s)")
     parser.add_argument("--updates", type=float, default=10, help="of the book, a second (default %(default)s)")
+    parser.add_argument("--fill", type=int, default=0, help="pairs of orders before the clients that watch connect")
     parser.add_argument("--output", metavar="FILE", help="write the figures there too, as JSON")
     given = parser.parse_args()
     figures = {"when": time.strftime("%Y-%m-%d"), "machine": describe(".", {"core": given.core_python})}
     if given.watching:
         channels = ["trades", "depth"]
-        figures["watching"] = run(given.core_python, given.watching, given.seconds, channels, given.updates)
+        figures["watching"] = run(given.core_python, given.watching, given.seconds, channels, given.updates, given.fill)
     if given.idle:
         figures["idle"] = run(given.core_python, given.idle, given.idle_seconds, [])
     print_figures(figures)
