@@ -21,10 +21,12 @@ class BookStream:
     """Follows the book from start() to stop(). Until the core's first snapshot, and while the core is gone, clients
     are told nothing; a snapshot is what they are told then."""
 
-    def __init__(self, core, market, subscriptions):
+    def __init__(self, core, market, subscriptions, before):
+        """`before` is called without arguments before something is told to all."""
         self._core = core
         self._market = market
         self._subscriptions = subscriptions
+        self._before = before
         self._depth = Topic(DEPTH, market.instrument)
         self._orderbook = Topic(ORDERBOOK, market.instrument)
         self._book = None
@@ -85,6 +87,7 @@ class BookStream:
         if not is_new and not changed:
             return
         self._depth_frame = None
+        self._before()
         if is_new:
             self._subscriptions.send_latest(self._depth, self.depth_now, self.depth_now())
         elif self._subscriptions.of(self._depth):

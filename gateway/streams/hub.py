@@ -97,6 +97,7 @@ class Streams:
         if topic.channel == ORDERS:
             await self._subscribe_orders(client, topic, request_id, after)
         elif topic.channel == TRADES:
+            self.trades.flush()
             missed = None if after is None else self.trades.trades.after(after, topic.instrument)
             self._enter(client, topic)
             frames = [self.trades.frame(*trade) for trade in missed or ()]
@@ -111,6 +112,7 @@ class Streams:
         """Raises ApiError 404 where it is not subscribed to."""
         if topic not in client.topics:
             raise ApiError(404, "not_subscribed", "there is no such subscription on this connection")
+        self.trades.flush()
         del client.topics[topic]
         self.subscriptions.remove(topic, client)
         if topic.channel == ORDERS:
@@ -194,7 +196,7 @@ class Streams:
                 text = "the books of no more than %d markets are followed at a time" % BOOKS_MAX
                 raise ApiError(503, "too_many_books", text)
             market = self.core.catalogue.markets[instrument]
-            found = self._books[instrument] = BookStream(self.core, market, self.subscriptions)
+            found = self._books[instrument] = BookStream(self.core, market, self.subscriptions, self.trades.flush)
             found.start()
         return found
 
@@ -230,6 +232,7 @@ class Streams:
 
     def _state_changed(self, event):
         """Whoever follows anything of the market is told, and whoever may have orders in it."""
+        self.trades.flush()
         market = self.core.catalogue.markets.get(event.instrument)
         if market is None:
             return

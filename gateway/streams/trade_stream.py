@@ -10,7 +10,11 @@ from gateway.streams.topics import EVERY_MARKET, TICKER, TIMEFRAMES, TRADES, Top
 from gateway.streams.trades import Trades
 from protocol.messages import Liquidity
 
+#: A trade waits so long for the change of the book that comes with it: two messages then cost one write a client.
+TOGETHER_SECONDS = 0.002
 SEED_AGAIN_SECONDS = 10.0  # after the history could not tell
+
+_OF_ALL = Topic(TRADES, EVERY_MARKET)
 
 
 class TradeStream:
@@ -18,6 +22,7 @@ class TradeStream:
         self._catalogue = catalogue
         self._subscriptions = subscriptions
         self._archive = archive
+        self._due = []  # (Topic, frame) of trades to tell
         self._seeding = {}  # instrument -> task that has asked, or asks, the history for its minutes
         self._maker = None  # the fill whose other side comes next
         self.trades = Trades()
@@ -50,13 +55,20 @@ class TradeStream:
                 stream.traded(fill)
 
     def _tell(self, maker, taker):
-        of_market = self._subscriptions.of(Topic(TRADES, taker.instrument))
-        of_all = self._subscriptions.of(Topic(TRADES, EVERY_MARKET))
-        if of_market or of_all:
-            frame = self.frame(maker, taker)
+        of_market = Topic(TRADES, taker.instrument)
+        if self._subscriptions.of(of_market) or self._subscriptions.of(_OF_ALL):
+            if not self._due:
+                asyncio.get_running_loop().call_later(TOGETHER_SECONDS, self.flush)
+            self._due.append((of_market, self.frame(maker, taker)))
+
+    def flush(self):
+        """Tell the trades that wait; whoever tells or asks something else of the market does it before."""
+        due, self._due = self._due, []
+        for topic, frame in due:
+            of_market = self._subscriptions.of(topic)
             for client in of_market:
                 client.send(frame)
-            for client in of_all:
+            for client in self._subscriptions.of(_OF_ALL):
                 if client not in of_market:
                     client.send(frame)
 
