@@ -41,7 +41,7 @@ class Store:
         )  # fmt: skip
         store = cls(connection)
         try:
-            await store._fetch("SET timezone = 'UTC'; SET synchronous_commit = on")
+            await store._fetch("SET timezone = 'UTC'; SET synchronous_commit = on; SET work_mem = '128MB'")
         except BaseException:
             store.close()
             raise
