@@ -23,7 +23,7 @@ from tools.up.demo import make_demo
 
 ACCOUNTS = (1, 2)
 CONNECTIONS = 64
-OPEN_LOOP_RATE = 500
+WARM_UP_SECONDS = 2
 START_SECONDS_MAX = 60
 
 
@@ -79,7 +79,7 @@ def load(directory, port, requests, **options):
     path = os.path.join(directory, "requests.json")
     with open(path, "w", encoding="utf-8") as file:
         json.dump(requests, file)
-    command = [sys.executable, "-m", "perf.http_load", path, "--port", str(port)]
+    command = [sys.executable, "-m", "perf.http_load", path, "--port", str(port), "--warm-up", str(WARM_UP_SECONDS)]
     command += ["--%s=%s" % (name.replace("_", "-"), value) for name, value in options.items()]
     return json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
 
@@ -92,19 +92,28 @@ def run(core_python, seconds=10, access_log="on", durability="sync"):
     with own_core(".", python=core_python, durability=durability, accounts=2) as core:
         asyncio.run(prepare(core))
         with own_gateway(core, jwks, access_log) as (process, port):
-            options = {"seconds": seconds, "connections": CONNECTIONS}
-            figures = {
-                "POST /orders, closed loop": load(core.directory, port, orders, **options),
-                "POST /orders, open loop of %d/s" % OPEN_LOOP_RATE: load(
-                    core.directory, port, orders, rate=OPEN_LOOP_RATE, **options
-                ),
-                "GET /orderbook, closed loop": load(core.directory, port, book, **options),
-                "GET /orderbook, open loop of 3,000/s": load(core.directory, port, book, rate=3_000, **options),
-            }
+            figures = {}
+            for name, requests, rate in (
+                ("POST /orders, closed loop", orders, 0),
+                ("POST /orders, open loop of 500/s", orders, 500),
+                ("GET /orderbook, closed loop", book, 0),
+                ("GET /orderbook, open loop of 3,000/s", book, 3_000),
+            ):
+                options = {"seconds": seconds, "connections": CONNECTIONS, "rate": rate}
+                before = processor_seconds(process), sum(core.processor_seconds())
+                found = figures[name] = load(core.directory, port, requests, **options)
+                found["gateway_busy"] = round((processor_seconds(process) - before[0]) / (seconds + WARM_UP_SECONDS), 2)
+                found["core_busy"] = round((sum(core.processor_seconds()) - before[1]) / (seconds + WARM_UP_SECONDS), 2)
             with open("/proc/%d/status" % process.pid, encoding="ascii") as file:
                 resident = next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
             figures["gateway_resident_mb"] = round(resident / 1024)
             return figures
+
+
+def processor_seconds(process):
+    with open("/proc/%d/stat" % process.pid, encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

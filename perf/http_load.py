@@ -114,7 +114,7 @@ class Load:
                 else:
                     self.waiting.append(due_ns)
                 due_ns += self._interval_ns
-            await asyncio.sleep(max(0, (due_ns - time.perf_counter_ns()) / 1e9))
+            await asyncio.sleep(max(0.0002, (due_ns - time.perf_counter_ns()) / 1e9))
 
 
 def request_of(method, path, host, token=None, body=None):
