@@ -11,6 +11,7 @@ from aiohttp import web
 
 from gateway.access_log import AccessLog
 from gateway.errors import ApiError
+from gateway.metrics import count
 from gateway.replies import SAFE_HEADERS, error_envelope
 
 ORIGINS = web.AppKey("origins", frozenset)  # of CORS; with "*" any
@@ -59,7 +60,9 @@ async def answers(request, handler):
                 headers.setdefault(name, value)
         if origin is not None:
             _cross_origin(headers, origin, request.app[ORIGINS], is_preflight)
-    request.app[ACCESS_LOG].write(request, response.status, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    request.app[ACCESS_LOG].write(request, response.status, seconds)
+    count(request, response.status, seconds)
     return response
 
 

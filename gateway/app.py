@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway import admin, balances, candles, market_data, markets, meta, orders
+from gateway import admin, balances, candles, market_data, markets, meta, order_lists, orders, trades
 from gateway.admin.drainer import make_drainer
 from gateway.admission import admission, make_admission
 from gateway.answers import answers, make_answers
@@ -12,6 +12,7 @@ from gateway.config import Config
 from gateway.core import CORE, Core
 from gateway.docs import add_docs
 from gateway.history import make_history
+from gateway.metrics import add_metrics
 from gateway.routes import add_routes
 from gateway.static_files import add_folder
 from gateway.streams.hub import make_streams
@@ -20,7 +21,7 @@ from gateway.validation import BODY_SECONDS
 
 CONFIG = web.AppKey("config", Config)
 #: Of every file of handlers, in the order in which the API's description tells them: add its RouteTable here.
-FILES = (orders, markets, candles, market_data, balances, meta, *admin.FILES)
+FILES = (orders, order_lists, trades, balances, markets, candles, market_data, meta, *admin.FILES)
 ROUTES = [route for file in FILES for route in file.routes.routes]
 #: Outermost first.
 MIDDLEWARES = [answers, admission]
@@ -42,6 +43,7 @@ def make_app(config):
     make_streams(app)
     add_routes(app, ROUTES)
     add_docs(app, ROUTES)
+    add_metrics(app)
     add_sockets(app)
     add_folder(app, "page", "")
     return app

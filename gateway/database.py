@@ -55,6 +55,10 @@ class Database:
         self._retry_at = 0.0  # loop time; before it nobody tries to connect
         self._is_reached = True  # as far as is known; its changes are logged
 
+    @property
+    def is_configured(self):
+        return bool(self._url)
+
     def close(self):
         while self._idle:
             self._idle.pop().close()

@@ -101,14 +101,19 @@ class History:
 
     # --- orders ---
 
-    async def orders(self, account, *, instrument=0, side="", statuses=(), before=0, limit=100):
-        """-> (event_seq of the position, [StoredOrder, ...]), both as of one moment. `before`: created_event_seq."""
+    async def orders(
+        self, account, *, instrument=0, side="", statuses=(), client_order_id="", before=0, without=(), limit=100
+    ):
+        """-> (event_seq of the position, [StoredOrder, ...]), both as of one moment. `before`: created_event_seq;
+        `without`: order ids to leave out."""
         where, parameters = ["o.account = %s"], [account]
         for condition, value in (
             ("o.instrument = %s", instrument),
             ("o.side = %s", side),
             ("o.status = ANY(%s)", list(statuses)),
+            ("o.client_order_id = %s", client_order_id),
             ("o.created_event_seq < %s", before),
+            ("NOT o.order_id = ANY(%s)", list(without)),
         ):
             if value:
                 where.append(condition)

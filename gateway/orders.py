@@ -2,7 +2,10 @@
 somebody else does not exist."""
 
 from gateway.core import CORE
+from gateway.database import DATABASE
 from gateway.errors import ApiError
+from gateway.history import HISTORY
+from gateway.history_schema import stored_fill, stored_order
 from gateway.order_schema import (
     CancelledOrder,
     CancelledOrders,
@@ -22,9 +25,11 @@ from gateway.order_schema import (
     trade_of,
 )
 from gateway.routes import Example, Reply, RouteTable, Strict
+from gateway.trades import stored_up_to
 
 routes = RouteTable("orders")
 
+FILLS_MAX = 500  # of an order that is looked up
 ORDER_ID = {"order_id": ("[0-9]{1,19}", "88080405")}
 _LIMIT_BUY = {"symbol": "BTC-USDT", "side": "buy", "type": "limit", "price": "50000.00", "quantity": "0.01"}
 
@@ -103,7 +108,15 @@ async def find_order(call, account, order_id):
     row = await core.ask(lambda client: client.order(order_id, account=account))
     if row is not None:
         return open_order(row, core.catalogue.markets[row.instrument]), []
-    raise unknown_order()
+    if not call[DATABASE].is_configured:
+        raise unknown_order()
+    await stored_up_to(core, call[HISTORY], core.recent.floor_seq)
+    stored = await call[HISTORY].order(account, order_id)
+    if stored is None:
+        raise unknown_order()
+    market = core.catalogue.markets[stored.instrument]
+    fills = await call[HISTORY].fills(account, order_id=order_id, limit=FILLS_MAX)
+    return stored_order(stored, market), [stored_fill(fill, market) for fill in reversed(fills)]
 
 
 def unknown_order():

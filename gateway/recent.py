@@ -1,6 +1,8 @@
 """The newest orders of all accounts as the core's events tell them: complete answers for what has just happened, and
 what Postgres may not have yet. Pure: fed with events, bounded; beyond the bound the oldest order is forgotten."""
 
+from collections import deque
+
 import attrs
 
 from protocol.messages import (
@@ -16,7 +18,7 @@ from protocol.messages import (
     SelfTradePrevention,
 )
 
-REMEMBERED_MAX = 200_000  # orders and fills together
+REMEMBERED_MAX = 200_000  # orders and their fills together, and once more fills by account
 
 PENDING, OPEN, PARTIALLY_FILLED = "PENDING", "OPEN", "PARTIALLY_FILLED"
 FILLED, CANCELLED, REJECTED, EXPIRED = "FILLED", "CANCELLED", "REJECTED", "EXPIRED"
@@ -47,6 +49,7 @@ class RecentOrder:
     status: str
     created_ns: int
     updated_ns: int
+    created_event_seq: int
     event_seq: int
     filled_quantity: int = 0
     filled_notional: int = 0
@@ -67,7 +70,10 @@ class RecentOrders:
         self._by_account = {}  # account -> {order_id: the same}
         self._by_client_order_id = {}  # (account, client_order_id) -> order_id
         self._count = 0
+        self._fills = {}  # account -> deque of OrderFilled
+        self._fill_accounts = deque()  # whose the fills are, the oldest first
         self.floor_seq = 0
+        self.stored_seq = 0  # up to which event Postgres is known to have everything
 
     def begin(self, event_seq):
         """Nothing up to this event is known, whatever was before."""
@@ -92,6 +98,10 @@ class RecentOrders:
                 else:
                     unknown_seq = max(unknown_seq, entry.event_seq)
         return known, unknown_seq
+
+    def fills(self, account):
+        """-> the account's OrderFilled events, the oldest first."""
+        return self._fills.get(account, ())
 
     def take(self, events):
         for event in events:
@@ -120,6 +130,7 @@ class RecentOrders:
             status=PENDING if event.order_type in _STOPS else OPEN,
             created_ns=event.time_ns,
             updated_ns=event.time_ns,
+            created_event_seq=event.event_seq,
             event_seq=event.event_seq,
         )
         self._remember(order)
@@ -127,6 +138,14 @@ class RecentOrders:
             self._by_client_order_id[(event.account, event.client_order_id)] = event.order_id
 
     def _filled(self, event):
+        self._fills.setdefault(event.account, deque()).append(event)
+        self._fill_accounts.append(event.account)
+        if len(self._fill_accounts) > self._max:
+            account = self._fill_accounts.popleft()
+            fills = self._fills[account]
+            self.floor_seq = max(self.floor_seq, fills.popleft().event_seq)
+            if not fills:
+                del self._fills[account]
         order = self._touch(event)
         if type(order) is RecentOrder:
             order.open_quantity = event.open_quantity

@@ -77,6 +77,9 @@ def read_query(request, cls):
         raise ApiError(400, "duplicate_parameter", "a parameter is there twice", twice)
     if any("\x00" in value or "\ufffd" in value for value in values.values()):
         raise ApiError(400, "invalid_parameter", "not text")
+    for name, value in values.items():
+        if value.lower() == "null":  # msgspec takes it for a parameter that is not there: all, where one was meant
+            raise ApiError(400, "invalid_parameter", "leave it out for none", name)
     for name in _integers_of(cls):
         if name in values and not _is_integer(values[name]):  # msgspec takes 1e2 for one
             raise ApiError(400, "invalid_parameter", "not a whole number", name)

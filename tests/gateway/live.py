@@ -169,12 +169,13 @@ class Api:
     async def delete(self, path, **query):
         return await self.request("DELETE", path, params=query)
 
-    async def request(self, method, path, headers=None, prefix="/api/v1", **more):
-        """As aiohttp's; -> Answer."""
+    async def request(self, method, path, headers=None, prefix="/api/v1", url=None, **more):
+        """As aiohttp's; -> Answer. `url`: all of it, instead of a path."""
         headers = dict(headers or {})
         if self.token is not None:
             headers.setdefault("Authorization", "Bearer " + self.token)
-        async with self.session.request(method, self.url + prefix + path, headers=headers, **more) as response:
+        url = url or self.url + prefix + path
+        async with self.session.request(method, url, headers=headers, **more) as response:
             is_json = response.content_type == "application/json"
             return Answer(response.status, response.headers, await response.json() if is_json else None)
 

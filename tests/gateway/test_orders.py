@@ -405,3 +405,12 @@ async def test_two_gateways_are_one_venue(exchange, live):
     assert (first.status, again.status) == (201, 200)
     assert again.data["order"] == first.data["order"]
     assert (await other.delete("/orders/" + first.data["order"]["order_id"])).status == 200
+
+
+@pytest.mark.parametrize("query", [{"side": "null"}, {"symbol": "null"}, {"side": ""}, {"side": "BUY"}, {"all": "1"}])
+async def test_a_filter_that_means_nothing_cancels_nothing(exchange, query):
+    market, alice = await exchange.market(), await exchange.trader()
+    order = (await placed(alice, limit(market, "buy", "0.1", "50000")))["order"]
+    answer = await alice.delete("/orders", **query)
+    assert (answer.status, answer.code, answer.field) == (400, "invalid_parameter", next(iter(query)))
+    assert (await alice.get("/orders/" + order["order_id"])).data["status"] == "OPEN"
