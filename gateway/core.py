@@ -74,6 +74,15 @@ class Core:
             raise core_unavailable()
         return self._client
 
+    def market(self, symbol):
+        """-> catalogue.Market. Raises ApiError 404, or 503 while the core is gone and may know more markets."""
+        try:
+            return self.catalogue.market(symbol)
+        except ApiError:
+            if not self.is_live:
+                raise core_unavailable() from None
+            raise
+
     async def until_live(self, seconds):
         """Raises TimeoutError."""
         async with asyncio.timeout(seconds):

@@ -23,7 +23,7 @@ def stored_order(row, market):
     filled = units_of(row.filled_quantity, market.quantity_scale, "filled_quantity")
     notional = units_of(row.filled_notional, market.price_scale + market.quantity_scale, "filled_notional")
     return Order(
-        order_id=str(row.order_id),
+        order_id=str(row.order_id) if row.order_id > 0 else None,
         client_order_id=row.client_order_id,
         symbol=market.symbol,
         side=row.side,

@@ -109,5 +109,5 @@ def _rate(ppm):
     examples=(Example("/api/v1/orderbook/BTC-USDT?depth=5"), Example("/api/v1/orderbook/BTC%2FUSDT")),
 )
 async def get_book(call):
-    market = call[CORE].catalogue.market(call.path("symbol"))
+    market = call[CORE].market(call.path("symbol"))
     return Reply(await call[BOOKS].get(market, call.query.depth))

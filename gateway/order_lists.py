@@ -57,7 +57,7 @@ class OrderPage(msgspec.Struct):
 async def get_orders(call):
     """With `open`, or the status of an open order, it needs no history."""
     core, query = call[CORE], call.query
-    market = core.catalogue.market(query.symbol) if query.symbol is not None else None
+    market = core.market(query.symbol) if query.symbol is not None else None
     account = await core.account_of(call.identity.user)
     await core.caught_up()
     wanted = _Wanted(account, market, query)

@@ -82,7 +82,7 @@ class OrderChange(Strict):
 
 
 class Order(msgspec.Struct):
-    order_id: Id
+    order_id: Id | None  # null: it was rejected, and never got one
     client_order_id: str | None
     symbol: str
     side: SideName

@@ -52,7 +52,7 @@ async def place(call):
     """With a client_order_id, or the header Idempotency-Key, it can be sent again: the answer is then the first order
     as it is now, status 200, `duplicate` true. The newest 1,000 ids of an account are known."""
     core, body = call[CORE], call.body
-    market = core.catalogue.market(body.symbol)
+    market = core.market(body.symbol)
     arguments = place_arguments(body, market)
     account = await core.account_of(call.identity.user)
     placed = await core.place(
@@ -199,7 +199,7 @@ class CancelFilter(Strict):
 )
 async def cancel_all(call):
     core, query = call[CORE], call.query
-    instrument = core.catalogue.market(query.symbol).instrument if query.symbol is not None else 0
+    instrument = core.market(query.symbol).instrument if query.symbol is not None else 0
     account = await core.account_of(call.identity.user)
     side = query.side or 0
     done = await core.ask(lambda client: client.cancel_all(instrument=instrument, side=side, account=account))

@@ -130,7 +130,7 @@ async def _fills(call, query, order_id):
     """-> ([Trade, ...] of the user, the event_seq that the next page is before, or 0). Raises ApiError."""
     core, history = call[CORE], call[HISTORY]
     before = keys_of(query.cursor, "fills", 1)[0] if query.cursor is not None else 0
-    instrument = core.catalogue.market(query.symbol).instrument if query.symbol is not None else 0
+    instrument = core.market(query.symbol).instrument if query.symbol is not None else 0
     account = await core.account_of(call.identity.user)
     await core.caught_up()
     await stored_up_to(core, history, core.recent.floor_seq)
@@ -165,7 +165,7 @@ async def stored_up_to(core, history, event_seq):
 
 
 async def _market_trades(call, query):
-    market = call[CORE].catalogue.market(query.symbol)
+    market = call[CORE].market(query.symbol)
     before = None
     if query.cursor is not None:
         time_ns, trade_id = keys_of(query.cursor, "trades", 2)

@@ -37,6 +37,16 @@ def own_venue(tmp_path):
         venue.close()
 
 
+@pytest.fixture
+def own_history(tmp_path, postgres):
+    """An own_venue with a database of its own."""
+    venue = LiveVenue(tmp_path, url_of(postgres, fresh_database(postgres)))
+    try:
+        yield venue
+    finally:
+        venue.close()
+
+
 @pytest.fixture(scope="session")
 def archive(live, postgres):
     """A second gateway of the shared venue, with a database of its own that tests fill."""

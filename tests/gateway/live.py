@@ -105,6 +105,7 @@ class LiveVenue:
     def start_drainer(self, **settings):
         """From the core's journal into the database. -> DrainerProcess; what has happened comes a moment later."""
         given = {"journal": self.venue.journal, "database_url": self.database_url, "metrics_port": 0}
+        given["depth_seconds"] = 1
         drainer = self._stack.enter_context(DrainerProcess(**{**given, **settings}))
         self.drainer_url = drainer.ready().url
         return drainer

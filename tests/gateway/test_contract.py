@@ -12,6 +12,7 @@ from yarl import URL
 from gateway.app import ROUTES
 from gateway.identity import ADMIN, ANYBODY
 from gateway.openapi import document
+from tests.gateway.live import until
 from tests.gateway.test_orders import limit, placed
 
 
@@ -73,18 +74,20 @@ async def test_examples_do_what_they_say(exchange, route, example):
         path = path.replace("{%s}" % name, value)
     api = examples.nobody if route.role == ANYBODY else trader
     more = {"json": examples.of_market(example.body)} if example.body is not None else {}
-    answer = await api.request(route.method, "", url=URL(api.url + path, encoded=True), **more)
-    history = "history_unavailable"
-    assert answer.status == example.status or (answer.status == 503 and answer.code == history), answer.body
+    url = URL(api.url + path, encoded=True)
+    if "/snapshots/" in path:  # made once a second, where the book changes
+
+        async def ask():
+            await placed(trader, limit(market, "buy", "0.001", "40000"))
+            return await api.request(route.method, "", url=url)
+
+        await until(ask, lambda answer: answer.status == example.status)
+    answer = await api.request(route.method, "", url=url, **more)
+    assert answer.status == example.status, answer.body
 
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 CHECKS += ",negative_data_rejection,ignored_auth,unsupported_method,response_headers_conformance"
-#: Without a database, lists of the past are answered with 503, as they are described.
-SETTINGS = """
-[checks.not_a_server_error]
-expected-statuses = ["2xx", "3xx", "4xx", 503]
-"""
 
 
 @pytest.mark.slow
@@ -92,9 +95,8 @@ async def test_schemathesis_finds_nothing(exchange, tmp_path):
     market = await exchange.market()
     trader = await exchange.trader("crowd", btc=10**6, usdt=10**9)
     await placed(trader, limit(market, "buy", "1", "50000"))
-    (tmp_path / "schemathesis.toml").write_text(SETTINGS)
     command = [sys.executable, "-m", "schemathesis.cli", "run", trader.url + "/openapi.json"]
-    command += ["--checks", CHECKS, "--max-examples", "25", "--seed", "1", "--workers", "1", "--no-color"]
+    command += ["--checks", CHECKS, "--max-examples", "10", "--seed", "1", "--workers", "1", "--no-color"]
     command += ["--header", "Authorization: Bearer " + trader.token, "--include-path-regex", "^/api/v1/(?!admin)"]
     command += ["--generation-database", "none", "--mode", "all", "--request-timeout", "20"]
     environment = {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path)}
