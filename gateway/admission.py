@@ -5,13 +5,16 @@ import time
 
 from aiohttp import web
 
+from gateway.api_keys import KEY_HEADER, SIGNATURE_HEADER, ApiKeys
 from gateway.buckets import Buckets, network_of
 from gateway.errors import ApiError
 from gateway.identity import ANYBODY, authentication_required, bearer_token
 from gateway.routes import route_of
 from gateway.tokens import Tokens
+from gateway.validation import whole_body
 
 TOKENS = web.AppKey("tokens", Tokens)
+API_KEYS = web.AppKey("api_keys", ApiKeys)
 PROXIES = web.AppKey("proxies", frozenset)
 USER_BUCKETS = web.AppKey("user_buckets", Buckets)
 ADDRESS_BUCKETS = web.AppKey("address_buckets", Buckets)
@@ -20,6 +23,7 @@ ADDRESS_BUCKETS = web.AppKey("address_buckets", Buckets)
 def make_admission(app, config):
     """Raises ConfigError where the keys of tokens cannot be used."""
     app[TOKENS] = Tokens(config.jwt_keys, config.jwt_issuer, config.jwt_audience, config.jwt_leeway_seconds)
+    app[API_KEYS] = ApiKeys(config.api_keys)
     app[PROXIES] = frozenset(config.proxies.split(",")) - {""}
     app[USER_BUCKETS] = Buckets(config.user_rate, config.user_burst)
     app[ADDRESS_BUCKETS] = Buckets(config.address_rate, config.address_burst)
@@ -34,7 +38,7 @@ async def admission(request, handler):
     buckets = request.app[ADDRESS_BUCKETS]
     left = _take(buckets, network_of(address), cost)
     if route is not None and route.role != ANYBODY:
-        identity = request["identity"] = identify(request)
+        identity = request["identity"] = await _signed(request) if KEY_HEADER in request.headers else identify(request)
         identity.may(route.role)
         buckets = request.app[USER_BUCKETS]
         left = min(left, _take(buckets, identity.user, cost))
@@ -61,6 +65,14 @@ def address_of(request):
     if address in request.app[PROXIES]:
         return request.headers.get("X-Forwarded-For", address).rpartition(",")[2].strip()
     return address
+
+
+async def _signed(request):
+    """-> Identity of a request that is signed with an API key. Raises ApiError."""
+    body = await whole_body(request)
+    identity = request.app[API_KEYS].identity_of(request.headers, request.method, request.raw_path, body)
+    request["signature"] = request.headers[SIGNATURE_HEADER]
+    return identity
 
 
 def identify(request):

@@ -18,7 +18,8 @@ ORIGINS = web.AppKey("origins", frozenset)  # of CORS; with "*" any
 ACCESS_LOG = web.AppKey("access_log", AccessLog)
 
 METHODS = "GET, POST, PATCH, DELETE"
-REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, X-Request-Id"
+REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, X-Request-Id, X-API-Key, X-API-Timestamp, "
+REQUEST_HEADERS += "X-API-Signature"
 RESPONSE_HEADERS = "X-Request-Id, Retry-After, RateLimit-Limit, RateLimit-Remaining, Idempotent-Replayed, ETag"
 PREFLIGHT_SECONDS = 600
 

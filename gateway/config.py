@@ -26,6 +26,7 @@ class Config:
     jwt_issuer: str = _setting("trade-engine", "iss that tokens must have; empty: any")
     jwt_audience: str = _setting("trade-engine", "aud that tokens must have; empty: any")
     jwt_leeway_seconds: int = _setting(5, "how far the clocks of issuer and gateway may be apart")
+    api_keys: str = _setting("", "file of the keys that sign requests (tools api-keys makes one); empty: none")
     database_url: str = _setting("", "Postgres, postgresql://...; without it (or DATABASE_URL) there is no history")
     persistence_url: str = _setting("http://127.0.0.1:7004", "where the drainer tells of itself; empty: nowhere")
     cors_origins: str = _setting("", "web origins that may call, comma separated; * for any")

@@ -5,6 +5,7 @@ import re
 
 import msgspec
 
+from gateway.api_keys import KEY_HEADER, SIGNATURE_HEADER, TIME_HEADER
 from gateway.identity import ADMIN, ANYBODY
 from gateway.replies import Failure, Meta
 from gateway.validation import MEDIA_TYPE
@@ -14,7 +15,12 @@ REFERENCE = "#/components/schemas/{name}"
 
 SECURITY_SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "`Authorization: Bearer ...`"},
+    **{
+        name: {"type": "apiKey", "in": "header", "name": header}
+        for name, header in (("key", KEY_HEADER), ("timestamp", TIME_HEADER), ("signature", SIGNATURE_HEADER))
+    },
 }
+SECURITY: list = [{"token": []}, {"key": [], "timestamp": [], "signature": []}]
 
 DESCRIPTION = """\
 Every answer is an envelope: `success`, then `data` or `error` (`code` is stable, `details.field` names what is to
@@ -60,12 +66,12 @@ def document(routes):
 
 def _operation(route, schema_of, components):
     operation = {
-        "operationId": route.handler.__name__,
+        "operationId": re.sub(r"\W+", "_", route.method.lower() + route.path.removeprefix("/api/v1")).strip("_"),
         "tags": [route.tag],
         "summary": route.summary,
         "parameters": _path_parameters(route) + _query_parameters(route, schema_of, components),
         "responses": _responses(route, schema_of),
-        "security": [] if route.role == ANYBODY else [{name: []} for name in SECURITY_SCHEMES],
+        "security": [] if route.role == ANYBODY else SECURITY,
     }
     description = inspect.getdoc(route.handler) or ""
     if route.role == ADMIN:

@@ -29,6 +29,7 @@ from gateway.trades import stored_up_to
 
 routes = RouteTable("orders")
 
+SIGNED_CHARACTERS = 32  # of a signature, as client_order_id
 FILLS_MAX = 500  # of an order that is looked up
 ORDER_ID = {"order_id": ("[0-9]{1,19}", "88080405")}
 _LIMIT_BUY = {"symbol": "BTC-USDT", "side": "buy", "type": "limit", "price": "50000.00", "quantity": "0.01"}
@@ -69,7 +70,8 @@ async def place(call):
 def _client_order_id(call):
     """Of the body, or the header; raises ApiError where both are there and differ."""
     header = call.request.headers.get("Idempotency-Key", "")
-    given = call.body.client_order_id or header
+    # of a signed request the signature serves: sent again, to whichever gateway, it is the same order
+    given = call.body.client_order_id or header or call.request.get("signature", "")[:SIGNED_CHARACTERS]
     if header and header != given:
         raise ApiError(422, "idempotency_key_conflict", "client_order_id is another than the header Idempotency-Key")
     if len(given) > 36 or not given.isascii() or not given.isprintable() or " " in given:

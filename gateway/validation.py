@@ -23,15 +23,7 @@ async def read_body(request, cls):
         raise ApiError(415, "unsupported_media_type", "the body must be %s" % MEDIA_TYPE)
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise ApiError(415, "unsupported_media_type", "the body must not be compressed")
-    if request.content.is_eof():  # all of it came with the head
-        data = await request.read()
-    else:
-        try:
-            async with asyncio.timeout(request.app[BODY_SECONDS]):
-                data = await request.read()
-        except TimeoutError:
-            close = {"Connection": "close"}
-            raise ApiError(408, "body_too_slow", "the body did not come in time", headers=close) from None
+    data = await whole_body(request)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -44,6 +36,18 @@ async def read_body(request, cls):
         raise ApiError(400, "invalid_json", str(error)) from None
     _keys_decoder.decode(text)  # msgspec takes the last of two
     return body
+
+
+async def whole_body(request):
+    """-> bytes. Raises ApiError 408, and 413 through aiohttp."""
+    if request.content.is_eof():  # all of it came with the head
+        return await request.read()
+    try:
+        async with asyncio.timeout(request.app[BODY_SECONDS]):
+            return await request.read()
+    except TimeoutError:
+        close = {"Connection": "close"}
+        raise ApiError(408, "body_too_slow", "the body did not come in time", headers=close) from None
 
 
 _decoders: dict = {}

@@ -19,12 +19,13 @@ from gateway.times import ns_of_datetime, text_of_datetime, text_of_ns
 
 routes = RouteTable("admin")
 
-HEALTHY, DEGRADED, UNHEALTHY = "healthy", "degraded", "unhealthy"
+StatusName = Literal["healthy", "degraded", "unhealthy"]
+HEALTHY: StatusName = "healthy"
+DEGRADED: StatusName = "degraded"
+UNHEALTHY: StatusName = "unhealthy"
 LAG_MS_MAX = 10_000  # of persistence, before it is called degraded
 CLIENTS_MANY = CLIENTS_MAX * 9 // 10
 OLDEST_MS_MAX = 60_000  # of a trade that waits for settlement
-
-StatusName = Literal["healthy", "degraded", "unhealthy"]
 
 
 class Component(msgspec.Struct):

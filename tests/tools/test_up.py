@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import attrs
@@ -31,7 +33,7 @@ def up(directory, *arguments, database=False):
     command += ["--warm-up", "0", "--segment-bytes", "65536", "--persistence-port", "0"]
     if not database:
         command.append("--no-database")
-    for name in ("--port", "--trusted-port", "--metrics-port"):
+    for name in ("--port", "--trusted-port", "--metrics-port", "--gateway-port"):
         command += [name, "0"]
     process = subprocess.Popen(
         command + [str(argument) for argument in arguments],
@@ -110,7 +112,7 @@ def test_text_shows_addresses_keys_and_commands_that_work(tmp_path):
         "--python",
         sys.executable,
     ]
-    command += ["--port", "0", "--trusted-port", "0", "--metrics-port", "-1"]
+    command += ["--port", "0", "--trusted-port", "0", "--metrics-port", "-1", "--no-gateway"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         lines = []
         while not lines or "Ctrl-C" not in lines[-1]:
@@ -243,3 +245,26 @@ def _rows(query, url, statement, *parameters):
         return query(url, statement, parameters)
     except psycopg2.errors.UndefinedTable:
         return None
+
+
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="the gateway is CPython's")
+def test_the_gateway_answers_with_a_demo_token(tmp_path):
+    directory = tmp_path / "run"
+    with up(directory) as (process, facts):
+        token, _ = run_tool("token", "demo-1", "--keys", directory / "jwt.json")[1:3]
+        request = urllib.request.Request(facts["gateway"] + "/api/v1/balances")
+        request.add_header("Authorization", "Bearer " + token.strip())
+        deadline_s = time.monotonic() + SECONDS_MAX
+        while True:
+            try:
+                with urllib.request.urlopen(request) as answer:
+                    balances = json.load(answer)["data"]
+                break
+            except urllib.error.HTTPError as error:  # it is not logged in to the core yet
+                assert error.code == 503 and time.monotonic() < deadline_s
+                error.close()
+        assert {row["asset"] for row in balances} == {"BTC", "ETH", "USDT"}
+        for name in ("gateway.secret", "jwt.json"):
+            assert stat.S_IMODE(os.stat(directory / name).st_mode) == 0o600
+        code, err = end(process)
+    assert code == 0, err

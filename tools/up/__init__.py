@@ -23,6 +23,8 @@ def add_arguments(parser):
     parser.add_argument(
         "--persistence-port", type=int, metavar="N", help="metrics of persistence; 0 takes any free port, -1 none"
     )
+    parser.add_argument("--no-gateway", action="store_true", help="no HTTP and WebSocket")
+    parser.add_argument("--gateway-port", type=int, default=7080, help="0 takes any free port (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON once it is up, instead of text")
     for field in attrs.fields(Config):
         flag = "--" + field.name.replace("_", "-")

@@ -13,6 +13,7 @@ from engine.config import Config, read_config
 from engine.credentials import save_keys
 from tools.console import Failed, note
 from tools.keys import open_keys
+from tools.up.gateway import prepare_gateway, settle_port, why_no_gateway
 from tools.up.venue import demo_keys, make_settings
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,8 @@ class Venue:
     as_json: bool
     has_database: bool = True
     persistence_port: int = None  # None: the settings file's
+    gateway_settings: str = ""  # file; empty: no gateway
+    gateway_port: int = 0
 
     def environment(self):
         """-> of its processes: they find our packages wherever they run."""
@@ -58,10 +61,17 @@ def prepare(arguments):
             save_keys(config.keys, open_keys(config.keys))
     else:
         demo = demo_keys(arguments.directory, config.keys)
-    return Venue(
+    venue = Venue(
         arguments.directory, path, config, _core_python(arguments.python), demo, arguments.json,
         not arguments.no_database, arguments.persistence_port,
     )  # fmt: skip
+    why_not = "" if arguments.no_gateway else why_no_gateway()
+    if why_not:
+        note("no gateway, and no web page: %s" % why_not)
+    elif not arguments.no_gateway:
+        venue.gateway_settings = prepare_gateway(arguments.directory, config.keys)
+        venue.gateway_port = settle_port(config.host, arguments.gateway_port)
+    return venue
 
 
 def _core_python(given):

@@ -16,6 +16,7 @@ from protocol.login import TRUSTED
 from tools.console import Failed, note, print_json, table
 from tools.up.database import Database
 from tools.up.demo import make_demo
+from tools.up.gateway import Gateway
 from tools.up.prepare import PORTS
 from tools.up.venue import DEMO_ACCOUNTS, DEMO_NAME, write_demo
 
@@ -30,6 +31,7 @@ class Running:
         self.config = venue.config
         self.process = None
         self.database = Database(venue)
+        self.gateway = Gateway(venue)
         self._stopping = asyncio.Event()
 
     async def serve(self):
@@ -53,6 +55,7 @@ class Running:
             for task in (starting, stopping, watching):
                 if task is not None:
                     task.cancel()
+            await self.gateway.stop()
             status = await self._stopped(ended)
             await asyncio.wait([starting])  # it may just have started the database
             await self.database.stop()
@@ -82,6 +85,7 @@ class Running:
         if self._stopping.is_set():
             note("killing the core")
             self.process.kill()
+            self.gateway.kill()
             self.database.kill()
         else:
             note("stopping; once more kills")
@@ -106,8 +110,14 @@ class Running:
                 await self._answers(getattr(self.config, name))
         if self.venue.has_database:
             await self.database.start()
-        if not self.venue.demo:
-            return []
+        made = await self._make_demo() if self.venue.demo else []
+        self.gateway.start(self.database.url)
+        if self.gateway.process is not None:
+            await self._answers(self.venue.gateway_port)
+        return made
+
+    async def _make_demo(self):
+        """-> symbols defined."""
         demo = {"host": self.config.host, "port": self.config.port, "trusted_port": self.config.trusted_port}
         write_demo(os.path.join(self.venue.directory, DEMO_NAME), dict(demo, keys=self.venue.demo))
         (trusted,) = [entry for entry in self.venue.demo if entry["role"] == TRUSTED]
@@ -122,6 +132,9 @@ class Running:
 
     async def _answers(self, port):
         while True:
+            if self.gateway.process is not None and self.gateway.process.poll() is not None:
+                note("WARNING: the gateway ended by itself, with status %d" % self.gateway.process.returncode)
+                return
             try:
                 _, writer = await asyncio.open_connection(self.config.host, port)
             except OSError:
@@ -137,14 +150,15 @@ class Running:
         if venue.as_json:
             facts = {name: getattr(config, name) for name in ("host", *PORTS, "journal", "keys", "durability")}
             facts["database"] = self.database.url
+            facts["gateway"] = self.gateway.url if self.gateway.process is not None else ""
             facts.update(pid=self.process.pid, directory=venue.directory, demo_keys=venue.demo, instruments_made=made)
             print_json(facts)
         else:
-            print(welcome(self.venue, self.database.lines()))
+            print(welcome(self.venue, self.database.lines() + self.gateway.lines(), self.gateway.trial()))
         sys.stdout.flush()
 
 
-def welcome(venue, database_lines=()):
+def welcome(venue, addresses=(), trial=()):
     """-> what a person is told once it is up."""
     config = venue.config
     lines = ["", "The venue is up.", ""]
@@ -152,7 +166,7 @@ def welcome(venue, database_lines=()):
     lines.append("  trusted   %s:%d" % (config.host, config.trusted_port))
     if config.metrics_port >= 0:
         lines.append("  metrics   http://%s:%d/metrics" % (config.host, config.metrics_port))
-    lines += database_lines
+    lines += addresses
     lines.append("  settings  %s" % venue.settings_path)
     lines.append("  journal   %s (durability %s)" % (config.journal, config.durability))
     if venue.demo:
@@ -166,6 +180,7 @@ def welcome(venue, database_lines=()):
         lines += ["", "Try in another terminal:", ""]
         lines.append("%s book BTC-USDT%s" % (order, demo))
         lines.append("%s place buy 0.01 BTC-USDT 60030.00%s" % (order, demo))
+    lines += trial
     lines += ["", "Ctrl-C stops everything."]
     return "\n".join(lines)
 
