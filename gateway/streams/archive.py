@@ -121,9 +121,8 @@ _STATUSES = {
 def _bar(market, start, open_, high, low, close, volume, quote_volume, trades):
     prices = [units_of(text, market.price_scale, "") for text in (open_, high, low, close)]
     volume = units_of(volume, market.quantity_scale, "")
-    return Bar(
-        _ns(start), *prices, volume, units_of(quote_volume, market.price_scale + market.quantity_scale, ""), trades
-    )
+    quote_volume = units_of(quote_volume, market.price_scale + market.quantity_scale, "")
+    return Bar(_ns(start), prices[0], prices[1], prices[2], prices[3], volume, quote_volume, trades)
 
 
 def _signed(text, scale):

@@ -181,7 +181,7 @@ def test_a_port_in_use_is_named(tmp_path):
 
 
 def test_without_a_demo_there_are_no_keys_and_no_instruments(tmp_path):
-    with up(tmp_path / "run", "--no-demo") as (process, facts):
+    with up(tmp_path / "run", "--no-demo", "--no-gateway") as (process, facts):
         assert (facts["demo_keys"], facts["instruments_made"]) == ([], [])
         assert run_json("keys", "list", "--keys", facts["keys"]) == (0, [])
         assert not (tmp_path / "run" / "demo.json").exists()
