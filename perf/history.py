@@ -32,8 +32,8 @@ FILL = """
     FROM generate_series(1, {trades}) i;
     INSERT INTO order_events (event_seq, time, order_id, account, instrument, type, side, liquidity, trade_id, price,
         quantity, open_quantity, fee)
-    SELECT i, {start} + i * interval '3 seconds', i, i::bigint * 7919 %% {accounts}, i %% {instruments}, 'filled', 'buy',
-        'taker', i, 1, 1, 0, 0 FROM generate_series(1, {orders}) i;
+    SELECT i, {start} + i * interval '3 seconds', i, i::bigint * 7919 %% {accounts}, i %% {instruments}, 'filled',
+        'buy', 'taker', i, 1, 1, 0, 0 FROM generate_series(1, {orders}) i;
     INSERT INTO candles
     SELECT instrument, '1m', candle_start('1m', time), min(price), max(price), min(price), max(price), sum(quantity),
         sum(price * quantity), count(*) FROM trades WHERE time > {start} + interval '60 days' GROUP BY 1, 2, 3;
