@@ -13,15 +13,19 @@ from protocol.messages import (
     CANCEL_REASONS,
     CODES,
     MESSAGES,
+    CancelReason,
     Code,
     CommandRejected,
     Event,
     OrderAccepted,
     OrderCancelled,
     OrderDuplicate,
+    OrderTriggered,
     PlaceOrder,
+    SelfTradePrevented,
     Side,
 )
+from tests import storms
 from tests.commands import definitions, next_command
 from tests.model import Model
 
@@ -36,8 +40,9 @@ STEP_NS = 10**12  # a UTC day is 86 commands and a bit
 class Pair:
     """An exchange and a model given the same commands, compared after each."""
 
-    def __init__(self, slots_max=2**22 - 1, money=3_000_000, instrument=0):
-        """`instrument`: where all orders go; 0: wherever they like."""
+    def __init__(self, slots_max=2**22 - 1, start=None, instrument=0):
+        """`start`: the first commands, None: those of the crowd. `instrument`: where all orders of the crowd go; 0:
+        wherever they like."""
         self.exchange = Exchange(order_slots=1)  # every growth of the lists is met early
         self.model = Model(slots_max)
         self.instrument = instrument
@@ -46,7 +51,7 @@ class Pair:
         self.codes = []  # of all rejects
         self.seen = []  # classes of all events
         self.reasons = []  # of all cancels
-        for command in definitions(money):
+        for command in definitions(3_000_000) if start is None else start:
             self.apply(command)
 
     @property
@@ -74,12 +79,18 @@ class Pair:
             if isinstance(event, OrderAccepted):
                 self.order_ids.append((event.account, event.order_id))
 
+    def open_order_ids(self):
+        return [(order.account, order.order_id) for order in self.model.orders]
+
     def apply_any(self, random):
-        open_orders = [(order.account, order.order_id) for order in self.model.orders]
-        command = next_command(random, self.now_ns, open_orders, self.order_ids)
+        command = next_command(random, self.now_ns, self.open_order_ids(), self.order_ids)
         if self.instrument and isinstance(command, PlaceOrder):
             command.instrument = self.instrument
         self.apply(command)
+
+    def apply_storm(self, random):
+        price = self.exchange.books[storms.MARKET].last_price
+        self.apply(storms.Storm(random, self.now_ns, price, self.open_order_ids()).next_command())
 
     def restart(self):
         """Go on with what a snapshot holds: the way through bytes, and back."""
@@ -159,10 +170,31 @@ def test_a_long_run_gives_the_events_books_and_balances_of_the_model_across_rest
 
 def test_a_poor_crowd_in_one_market_gives_the_same_and_runs_out_of_money():
     randomness = random.Random(1)
-    pair = Pair(money=3_000, instrument=4)
+    pair = Pair(start=definitions(3_000), instrument=4)
     for _ in range(2_000):
         pair.apply_any(randomness)
     assert Code.INSUFFICIENT_FUNDS in pair.codes
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_storm_of_stop_orders_amends_and_fees_gives_the_same_across_restarts(seed):
+    randomness = random.Random(seed)
+    pair = Pair(start=storms.definitions(50_000))
+    for count in range(1_500):
+        pair.apply_storm(randomness)
+        if count % 97 == 0:
+            pair.restart()
+    rare = (CancelReason.FOK_UNFILLABLE, CancelReason.MARKET_COLLAR)
+    assert [CANCEL_REASONS[reason] for reason in rare if reason not in pair.reasons] == []
+    assert OrderTriggered in pair.seen and SelfTradePrevented in pair.seen
+
+
+@given(st.randoms(note_method_calls=False), st.integers(1, 60))
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example])
+def test_any_storm_gives_the_events_books_and_balances_of_the_model(randomness, count):
+    pair = Pair(start=storms.definitions(50_000))
+    for _ in range(count):
+        pair.apply_storm(randomness)
 
 
 def test_a_venue_that_is_mostly_full_gives_the_same_and_everything_that_can_happen_happens(monkeypatch):
