@@ -33,9 +33,9 @@ async def nothing_was_done(api):
         (b"{", 400, "invalid_json"),
         (b"null", 422, "invalid_field"),
         (b"[]", 422, "invalid_field"),
-        (b"[" * 100_00, 400, "invalid_json"),
+        (b"[" * 10_000, 422, "invalid_field"),
         (b'{"a":' * 5_000, 422, "invalid_field"),
-        (b'{"symbol": "BTC-USDT"} x', 400, "invalid_json"),
+        (b'{"symbol": "BTC-USDT", "side": "buy"} x', 400, "invalid_json"),
         (b'{"symbol": NaN}', 400, "invalid_json"),
         (b'{"symbol": Infinity}', 400, "invalid_json"),
         (b'{"symbol": "\xff\xfe"}', 400, "invalid_json"),
@@ -127,10 +127,15 @@ NASTY = [
 async def test_strings_that_mean_something_elsewhere(exchange, nasty):
     market, alice = await exchange.market(), await exchange.trader()
     order = limit(market, "buy", "0.1", "50000")
-    for field in ("symbol", "side", "price", "client_order_id", "expire_time", nasty):
-        answer = clean(await alice.post("/orders", {**order, field: nasty}), 404, 422)
-        assert "<script" not in answer.headers["Content-Type"]
-    for query in ({"symbol": nasty}, {"side": nasty}, {"cursor": nasty}, {"client_order_id": nasty}, {nasty: "1"}):
+    for field in ("symbol", "side", "price", "expire_time", nasty):
+        clean(await alice.post("/orders", {**order, field: nasty}), 404, 422)
+    answer = clean(await alice.post("/orders", {**order, "client_order_id": nasty}), 201, 422)
+    assert answer.headers["Content-Type"] == "application/json"
+    if answer.status == 201:  # printable, and so a name like any other: kept and told as it is, and only as JSON
+        assert answer.data["order"]["client_order_id"] == nasty
+        assert (await alice.get("/orders", open="true", client_order_id=nasty)).data["orders"] == [answer.data["order"]]
+        await alice.delete("/orders/" + answer.data["order"]["order_id"])
+    for query in ({"symbol": nasty}, {"side": nasty}, {"cursor": nasty}, {nasty: "1"}):
         clean(await alice.get("/orders", **query), 400, 404)
     for path in ("/orders/", "/orderbook/", "/trades/"):
         url = URL(alice.url + "/api/v1" + path).joinpath(nasty.replace("\x00", "%00"), encoded=False)
