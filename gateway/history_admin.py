@@ -87,8 +87,10 @@ class AdminHistory:
     async def markets_24h(self, since):
         """-> {instrument: (trades, volume, quote_volume)} of whole minutes since then."""
         rows = await self._database.rows(
-            "SELECT instrument, sum(trades)::bigint, sum(volume), sum(quote_volume) FROM candles "
-            "WHERE timeframe = '1m' AND start >= %s GROUP BY instrument",
+            "SELECT i.instrument, s.* FROM instruments i CROSS JOIN LATERAL ("  # by the index, market for market
+            "SELECT sum(trades)::bigint AS trades, sum(volume), sum(quote_volume) FROM candles c "
+            "WHERE c.instrument = i.instrument AND c.timeframe = '1m' AND c.start >= %s"
+            ") s WHERE s.trades IS NOT NULL",
             (since,),
         )
         return {row[0]: row[1:] for row in rows}
