@@ -9,6 +9,7 @@ process has read it. `idle`: clients that subscribe to nothing; afterwards all m
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -28,6 +29,8 @@ def run(core_python, clients, seconds, channels, updates_per_second=10, fill=0):
     with own_core(".", python=core_python, accounts=2, cpu=0) as core:
         asyncio.run(prepare(core))
         with own_gateway(core, {"keys": [new_secret_key("load")]}, access_log="off") as (process, port):
+            if (os.cpu_count() or 1) > 1:
+                os.sched_setaffinity(process.pid, {0})  # beside the core; the clients have the other to themselves
             command = [*pinned(1), sys.executable, "-m", "perf.stream_clients"]
             child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             settings = {
