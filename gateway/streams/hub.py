@@ -283,21 +283,6 @@ class Streams:
             except ApiError as error:
                 client.close(codes.UNAUTHORIZED, error.code)
 
-    def statistics(self):
-        """-> {name: number} for operators; `subscriptions` by channel."""
-        by_channel = {}
-        for topic, clients in self.subscriptions.topics().items():
-            by_channel[topic.channel] = by_channel.get(topic.channel, 0) + len(clients)
-        return {
-            "connections": len(self.clients),
-            "authenticated": sum(client.identity is not None for client in self.clients),
-            "subscriptions": by_channel,
-            "books_followed": len(self._books),
-            "messages_waiting": sum(client.waiting for client in self.clients),
-            "slow_consumers": self.slow_consumers,
-            "updates_remembered": len(self.private.ring),
-        }
-
 
 STREAMS = web.AppKey("streams", Streams)
 
