@@ -13,6 +13,7 @@ import hmac
 import json
 import re
 import time
+from collections import OrderedDict
 
 import attrs
 
@@ -42,7 +43,9 @@ class ApiKeys:
         """Raises ConfigError."""
         self._keys = read_keys(path) if path else {}
         self._clock = clock
-        self._seen = {}  # signature -> ms after which it is too old anyway; the oldest first, nearly
+        self._seen: OrderedDict = (
+            OrderedDict()
+        )  # signature -> ms after which it is too old anyway; the oldest first, nearly
         self._nobody = _Key(b"x" * SECRET_CHARACTERS_MIN, Identity(""))
 
     def identity_of(self, headers, method, target, body):

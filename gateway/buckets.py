@@ -2,6 +2,7 @@
 is the caller's."""
 
 import ipaddress
+from collections import OrderedDict
 
 BUCKETS_MAX = 100_000  # of users, and of addresses; beyond, who has not asked for longest is forgotten: a full bucket
 
@@ -13,7 +14,7 @@ class Buckets:
         self.rate = rate
         self.burst = burst
         self._max = buckets_max
-        self._buckets = {}  # key -> (tokens, seconds as of when), who asked last at the end
+        self._buckets: OrderedDict = OrderedDict()  # key -> (tokens, seconds as of when), who asked last at the end
 
     def take(self, key, cost, now):
         """Take `cost` tokens at `now` seconds. -> (tokens left, seconds until that many are there; 0.0 if taken)."""

@@ -1,7 +1,7 @@
 """The newest orders of all accounts as the core's events tell them: complete answers for what has just happened, and
 what Postgres may not have yet. Pure: fed with events, bounded; beyond the bound the oldest order is forgotten."""
 
-from collections import deque
+from collections import OrderedDict, deque
 
 import attrs
 
@@ -66,7 +66,8 @@ class RecentOrders:
 
     def __init__(self, remembered_max=REMEMBERED_MAX):
         self._max = remembered_max
-        self._orders = {}  # order_id -> RecentOrder, or _Touched; the oldest first
+        # of an OrderedDict the first is found at once; a dict that loses its first again and again looks for it
+        self._orders: OrderedDict = OrderedDict()  # order_id -> RecentOrder, or _Touched; the oldest first
         self._by_account = {}  # account -> {order_id: the same}
         self._by_client_order_id = {}  # (account, client_order_id) -> order_id
         self._count = 0

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import time
+from collections import OrderedDict
 
 import attrs
 import jwt
@@ -44,7 +45,7 @@ class Tokens:
         self._issuer = issuer or None
         self._audience = audience or None
         self._clock = clock
-        self._known = {}  # token -> _Known
+        self._known: OrderedDict = OrderedDict()  # token -> _Known
         self._stamp = _stamp(path)
         self._keys = read_keys(path)
         self._look_at = clock() + LOOK_SECONDS
