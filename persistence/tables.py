@@ -134,6 +134,10 @@ CHANGES = {
     "account_blocked": """
         UPDATE accounts SET is_blocked = %(is_blocked)s, event_seq = %(event_seq)s WHERE account = %(account)s
     """,
+    "account_rate": """
+        UPDATE accounts SET commands_per_second = %(commands_per_second)s, event_seq = %(event_seq)s
+        WHERE account = %(account)s
+    """,
     "account_open_orders": """
         UPDATE accounts SET open_orders_max = %(open_orders_max)s, event_seq = %(event_seq)s WHERE account = %(account)s
     """,

@@ -2,12 +2,18 @@
 
 import pytest
 
+from persistence.administration import HANDLERS
+from persistence.depth import DepthRecorder
+from persistence.rows import Builder
+from persistence.state import State
 from persistence.store import Store
 from protocol.messages import (
     CANCEL_REASONS,
     FEES_ACCOUNT,
     INSTRUMENT_STATES,
+    MESSAGES,
     CommandRejected,
+    Event,
     OrderAccepted,
     OrderCancelled,
     OrderFilled,
@@ -127,10 +133,24 @@ async def test_the_database_says_what_the_core_says(crowd, database):
         book = exchange.books[number]
         assert state == INSTRUMENT_STATES[book.instrument.state]
         assert scaled(last_price, book.instrument.price_scale) == book.last_price
-    rows = query(database, "SELECT account, user_id, tier, is_blocked, coalesce(open_orders_max, 0) FROM accounts")
+    rows = query(
+        database,
+        "SELECT account, user_id, tier, is_blocked, coalesce(open_orders_max, 0), coalesce(commands_per_second, 0)"
+        " FROM accounts",
+    )
     accounts = exchange.ledger.accounts.values()
-    expected = {(a.number, a.user, a.tier, bool(a.is_blocked), a.open_orders_max) for a in accounts if a.user}
+    expected = {
+        (a.number, a.user, a.tier, bool(a.is_blocked), a.open_orders_max, a.commands_per_second)
+        for a in accounts
+        if a.user
+    }
     assert set(rows) == expected
+
+
+def test_every_event_of_the_protocol_is_known():
+    events = {number for number, message in MESSAGES.items() if issubclass(message, Event)}
+    builder = Builder(State(), DepthRecorder(10, 50))
+    assert events - {*builder._handlers, *HANDLERS} == set()
 
 
 async def test_what_a_new_drainer_starts_from_is_what_the_core_has(crowd, database):
