@@ -3,6 +3,7 @@ arguments and the environment."""
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -16,6 +17,8 @@ from persistence.drainer import Drainer, Fatal
 from persistence.metrics import Metrics, serve_metrics
 from persistence.migrate import SchemaError
 from persistence.progress import BacklogBar
+from persistence.settlement import Settlement
+from persistence.settlement_metrics import SettlementMetrics
 from persistence.state import JournalDisagrees
 from persistence.tail import JournalRefused
 from protocol.errors import JournalCorrupt
@@ -70,11 +73,23 @@ async def _serve(config):
     if config.metrics_port >= 0:
         runner, port = await serve_metrics(drainer, config.host, config.metrics_port)
         log.info("metrics: http://%s:%d/metrics", config.host, port)
+    settling = None
+    if config.wallet_url:
+        token = os.environ.get("WALLET_TOKEN", "")
+        metrics = SettlementMetrics(drainer.metrics.registry)
+        settlement = Settlement(config.database_url, config.wallet_url, metrics, token)
+        settling = asyncio.create_task(settlement.run())
+        settling.add_done_callback(lambda _: drainer.stop())  # it does not end by itself: if it does, neither goes on
     try:
         await drainer.run()
         log.info("stopped at command %d", drainer.seq)
     finally:
         bar.close()
+        if settling is not None:
+            settlement.stop()
+            settling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await settling
         if runner is not None:
             await runner.cleanup()
 

@@ -1,6 +1,8 @@
 """The settings of persistence: each has a default, a key in the `[persistence]` table of a TOML file, and an argument
 of that name. The database's address also comes as DATABASE_URL, the wallet's as WALLET_URL."""
 
+from urllib.parse import urlsplit
+
 import attrs
 import tomllib
 
@@ -34,6 +36,10 @@ class Config:
             psycopg2.extensions.parse_dsn(self.database_url)
         except psycopg2.ProgrammingError:
             raise ConfigError("database_url is no address of Postgres, such as postgresql://user@host/name") from None
+        if self.wallet_url:
+            parts = urlsplit(self.wallet_url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+                raise ConfigError("wallet_url must be http://host or https://host; a secret goes into WALLET_TOKEN")
         if not -1 <= self.metrics_port <= 65_535:
             raise ConfigError("metrics_port must be a port, or -1")
         for name, least, most in (

@@ -262,9 +262,9 @@ class Builder:
             self.batch.trades.append((
                 trade_id, self.time_us, event_seq, number, maker.order_id, order_id, maker.account, order.account,
                 SIDES[order.side], price_text, quantity_text, maker_fee_text, fee_text,
-                "PENDING" if self.settles else "NONE",
+                "PENDING" if self.settles and instrument.base else "NONE",
             ))  # fmt: skip
-            if self.settles:
+            if self.settles and instrument.base:
                 self.batch.unsettled.append((trade_id, self.time_us))
             self._candles.add(number, self.time_ns, price, quantity)
             instrument.last_price = price

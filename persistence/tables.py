@@ -1,8 +1,9 @@
 """The statements that write a batch: for each table its columns, filled from arrays by `unnest`, one array a column.
-Pure. A column of type `us` comes in microseconds and is a timestamptz."""
+Pure. A column of type `us` comes in microseconds and is a timestamptz; a double carries those of our times exactly. One
+of type `any_us` is exact for whatever time a client may name, and costs more."""
 
 ORDER_TERMS = (
-    "order_id bigint, account bigint, instrument bigint, created_event_seq bigint, created_at us, expire_time us, "
+    "order_id bigint, account bigint, instrument bigint, created_event_seq bigint, created_at us, expire_time any_us, "
     "maker_ppm integer, taker_ppm integer, fee_ppm_max integer, post_only boolean, side text, type text, "
     "time_in_force text, self_trade_prevention text, client_order_id text"
 )
@@ -46,13 +47,19 @@ def names_of(specification):
     return [name for name, _ in _columns(specification)]
 
 
+_EXPRESSIONS = {
+    "us": "to_timestamp(r.{0}::float8 / 1000000)",
+    "any_us": "to_timestamp(r.{0} / 1000000) + mod(r.{0}, 1000000) * interval '1 microsecond'",
+    "jsonb": "r.{0}::jsonb",
+}
+
+
 def rows_of(specification):
     """-> "SELECT ... FROM unnest(...)": the rows, each column under its own name, of one parameter a column."""
     casts, values = [], []
     for name, kind in _columns(specification):
-        casts.append("%%s::%s[]" % {"us": "bigint", "jsonb": "text"}.get(kind, kind))
-        expression = {"us": "to_timestamp(r.{0}::float8 / 1000000)", "jsonb": "r.{0}::jsonb"}.get(kind, "r.{0}")
-        values.append(expression.format(name) + " AS " + name)
+        casts.append("%%s::%s[]" % {"us": "bigint", "any_us": "bigint", "jsonb": "text"}.get(kind, kind))
+        values.append(_EXPRESSIONS.get(kind, "r.{0}").format(name) + " AS " + name)
     names = ", ".join(names_of(specification))
     return "SELECT %s FROM unnest(%s) AS r(%s)" % (", ".join(values), ", ".join(casts), names)
 
@@ -133,10 +140,6 @@ CHANGES = {
     "account_tier": "UPDATE accounts SET tier = %(tier)s, event_seq = %(event_seq)s WHERE account = %(account)s",
     "account_blocked": """
         UPDATE accounts SET is_blocked = %(is_blocked)s, event_seq = %(event_seq)s WHERE account = %(account)s
-    """,
-    "account_rate": """
-        UPDATE accounts SET commands_per_second = %(commands_per_second)s, event_seq = %(event_seq)s
-        WHERE account = %(account)s
     """,
     "account_open_orders": """
         UPDATE accounts SET open_orders_max = %(open_orders_max)s, event_seq = %(event_seq)s WHERE account = %(account)s

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Gateway, persistence and what serves them are CPython's; the rest runs under both interpreters.
-collect_ignore = ["gateway", "persistence", "tools/wallet"] if sys.implementation.name == "pypy" else []
+CPYTHON_ONLY = ["gateway", "persistence", "tools/db", "tools/reconcile", "tools/wallet"]
+collect_ignore = CPYTHON_ONLY if sys.implementation.name == "pypy" else []
 
 # No deadlines: a first call under a tracing JIT takes a hundred times the second.
 _common = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -22,6 +22,7 @@ COMMANDS = {
     "market": ("tools.market.command", "feed real order flow (LOBSTER files) into a core and compare with the record"),
     "match": ("tools.match", "run a file of orders through an in-process exchange and write every event"),
     "order": ("tools.order", "place, cancel and list orders, look at a book, watch a market"),
+    "reconcile": ("tools.reconcile", "compare Postgres with the journal, and name the first sequence that differs"),
     "settlement": ("tools.settlement", "list trades that the wallet of record has not settled, and try them again"),
     "snapshot": ("tools.snapshot", "write a snapshot of a journal, also of a running core"),
     "token": ("tools.token", "make a token for the gateway"),

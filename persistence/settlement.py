@@ -1,0 +1,287 @@
+"""Settlement: each trade's legs posted to a wallet of record, once, in the order of trades for every account.
+
+The queue lies in Postgres and memory holds at most WINDOW of it. Whatever is killed at whatever moment: a leg is posted
+under a key that never changes, so that posting it again does nothing; a decision is in Postgres before it is acted on.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+
+import aiopg
+import attrs
+import psycopg2
+import pybreaker
+
+from persistence import settlement_queue as queue
+from persistence.legs import legs_of
+from persistence.wallet import BreakerOpen, Refused, Unavailable, Wallet, make_breaker
+
+WINDOW = 500  # oldest trades of the queue that are looked at: what lies behind them waits
+POLL_SECONDS = 0.5  # between looks at a queue in which there was nothing to do
+RECONNECT_SECONDS = 1
+COUNT_SECONDS = 5  # between counts of the whole queue, for metrics
+ERROR_CHARACTERS_MAX = 500
+
+log = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class Policy:
+    """How hard settlement tries."""
+
+    workers: int = 8  # trades under way at one time
+    retries: int = 3  # of a leg without an answer, before the trade is a dead letter
+    backoff_seconds: float = 0.5  # before the first retry, doubled with each; times a random 0.5 to 1.5
+    timeout_seconds: float = 5  # of one request
+    breaker_failures: int = 5  # requests without an answer, in a row, that open the circuit breaker
+    breaker_seconds: float = 10  # that it stays open before one trade is tried
+
+    def delay(self, attempts):
+        """-> seconds to wait after so many failed attempts."""
+        return self.backoff_seconds * 2 ** (attempts - 1) * (0.5 + random.random())
+
+
+class Settlement:
+    """run() it; of several on one database, one works. Cancelled or killed, it leaves what another goes on with."""
+
+    def __init__(self, database_url, wallet_url, metrics, token="", policy=None):
+        """`token`: shown to the wallet as a bearer."""
+        self._database_url = database_url
+        self._pool = None
+        self._policy = policy or Policy()
+        self.metrics = metrics
+        self._breaker = make_breaker(
+            self._policy.breaker_failures, self._policy.breaker_seconds, [_BreakerListener(self._breaker_changed)]
+        )
+        self._wallet_url = wallet_url
+        self._token = token
+        self._wallet = None
+        self._window = {}  # trade_id -> Entry: the oldest of the queue, as last read
+        self._read_at = 0.0
+        self._running = {}  # trade_id -> task
+        self._failure = None  # of a task, that is not its trade's
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._tried_again_at = 0.0  # when an open breaker lets one trade through
+        self._counted_at = 0.0
+
+    async def run(self):
+        """Until cancelled. Postgres may go and come back."""
+        size = self._policy.workers + 1
+        name = "persistence settlement"
+        pool = aiopg.create_pool(
+            self._database_url, minsize=0, maxsize=size, enable_hstore=False, application_name=name
+        )
+        self._wallet = Wallet(
+            self._wallet_url, self._token, self._policy.timeout_seconds, self._breaker, self.metrics.requested
+        )
+        try:
+            async with pool as self._pool:
+                await self._serve()
+        finally:
+            await self._wallet.close()
+
+    async def _serve(self):
+        while not self._stopping:
+            try:
+                async with self._pool.acquire() as connection, connection.cursor() as cursor:
+                    if await queue.try_lock(cursor):
+                        try:
+                            await self._work(cursor)
+                        finally:
+                            await connection.close()  # and so give the lock back
+            except (psycopg2.Error, OSError) as error:
+                log.warning("settlement waits for Postgres: %s", str(error).strip() or type(error).__name__)
+            finally:
+                await self._stop_running()
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    def stop(self):
+        """Start nothing more. Before a cancel: one that comes while Postgres is answering can get lost."""
+        self._stopping = True
+        self._wake.set()
+
+    def wake(self):
+        """There may be new trades in the queue."""
+        self._read_at = 0.0
+        self._wake.set()
+
+    # --- which trades are worked on ----------------------------------------------------------------------------------
+
+    async def _work(self, cursor):
+        """Start trades as there are workers free. The lock is this connection's: where it is lost, this raises."""
+        self._window = {}
+        self._failure = None
+        while self._failure is None and not self._stopping:
+            self._wake.clear()
+            for entry in await self._chosen(cursor):
+                self._start(entry)
+            await self._count(cursor)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._wake.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _chosen(self, cursor):
+        """-> the trades to start now."""
+        room = self._room()
+        if room == 0:
+            return []
+        chosen = ready(self._window.values(), self._running)
+        if not chosen or time.monotonic() - self._read_at >= POLL_SECONDS:
+            self._read_at = time.monotonic()
+            in_flight = set(self._running)  # what ends while the queue is read may still be in what is read
+            self._window = {entry.trade.trade_id: entry for entry in await queue.oldest(cursor, WINDOW)}
+            chosen = ready(self._window.values(), in_flight | set(self._running))
+        return chosen[:room]
+
+    def _room(self):
+        """-> how many trades may be started: one where it is time to try whether the wallet is back."""
+        if self._breaker.current_state == pybreaker.STATE_CLOSED:
+            return self._policy.workers - len(self._running)
+        return 1 if not self._running and time.monotonic() >= self._tried_again_at else 0
+
+    def _start(self, entry):
+        task = asyncio.create_task(self._settle(entry))
+        self._running[entry.trade.trade_id] = task
+        task.add_done_callback(lambda _: self._ended(entry, task))
+
+    def _ended(self, entry, task):
+        trade_id = entry.trade.trade_id
+        del self._running[trade_id]
+        if task.cancelled():
+            return
+        if task.exception() is not None:
+            self._failure = task.exception()
+        elif task.result():
+            self._window.pop(trade_id, None)
+        elif trade_id in self._window:
+            self._window[trade_id] = attrs.evolve(entry, is_due=False)  # until it is read again
+        self._wake.set()
+
+    async def _stop_running(self):
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- one trade ---------------------------------------------------------------------------------------------------
+
+    async def _settle(self, entry):
+        """Do all that can be done for a trade now, and write down what came of it. -> whether it has left the queue.
+        Raises psycopg2.Error."""
+        try:
+            if entry.stage == queue.POSTING:
+                return await self._post(entry)
+            return await self._reverse(entry)
+        except BreakerOpen:
+            return False  # nothing was tried: it stays as it is
+        except Unavailable as error:
+            return await self._unanswered(entry, str(error))
+        except (psycopg2.Error, OSError):
+            raise
+        except Exception as error:
+            log.exception("trade %d cannot be settled", entry.trade.trade_id)
+            return await self._unanswered(entry, repr(error))
+
+    async def _post(self, entry):
+        posted = list(entry.posted)
+
+        async def post(leg):
+            await self._wallet.post(entry.key(leg), leg, entry.trade.trade_id)
+            posted.append(leg.name)
+
+        try:
+            for legs in legs_of(entry.trade):
+                await _all([post(leg) for leg in legs if leg.name not in entry.posted])
+        except Unavailable as error:
+            attempts = entry.attempts if len(posted) == len(entry.posted) else 0
+            return await self._unanswered(attrs.evolve(entry, attempts=attempts, posted=tuple(posted)), str(error))
+        except Refused as refusal:
+            log.warning("trade %d is refused: %s", entry.trade.trade_id, refusal)
+            await self._write(queue.reversing, entry, _short(refusal))
+            return False
+        self.metrics.settled.inc(await self._write(queue.settled, entry))
+        return True
+
+    async def _reverse(self, entry):
+        """Undo the round: every leg of it, sent or not, so that none that is still on its way is booked later."""
+        try:
+            for legs in reversed(legs_of(entry.trade)):
+                await _all([self._wallet.reverse(entry.key(leg)) for leg in legs])
+        except Refused as refusal:
+            return await self._bury(entry, queue.REVERSING, "%s; cannot be undone: %s" % (entry.refusal, refusal))
+        return await self._bury(entry, queue.REVERSED, entry.refusal)
+
+    async def _unanswered(self, entry, error):
+        """Count the attempt, unless the wallet is down for all: that is not this trade's fault."""
+        is_down = self._breaker.current_state != pybreaker.STATE_CLOSED
+        if is_down:
+            await self._write(queue.again, entry, 0, _short(error))
+            return False
+        entry = attrs.evolve(entry, attempts=entry.attempts + 1)
+        if entry.attempts > self._policy.retries:
+            return await self._bury(entry, entry.stage, error)
+        await self._write(queue.again, entry, self._policy.delay(entry.attempts), _short(error))
+        self.metrics.retried.inc()
+        return False
+
+    async def _bury(self, entry, stage, error):
+        log.error("trade %d is a dead letter (%s): %s", entry.trade.trade_id, stage, error)
+        if await self._write(queue.dead, entry, stage, _short(error)):
+            self.metrics.failed.labels(stage).inc()
+        return True
+
+    async def _write(self, change, entry, *arguments):
+        async with self._pool.acquire() as connection, connection.cursor() as cursor:
+            return await change(cursor, entry, *arguments)
+
+    # --- what can be seen of it --------------------------------------------------------------------------------------
+
+    def _breaker_changed(self, state):
+        log.warning("the wallet's circuit breaker is %s", state)
+        self._tried_again_at = time.monotonic() + self._policy.breaker_seconds
+        self.metrics.breaker_is(state)
+
+    async def _count(self, cursor):
+        self.metrics.running.set(len(self._running))
+        if time.monotonic() - self._counted_at >= COUNT_SECONDS:
+            self._counted_at = time.monotonic()
+            self.metrics.counted(*await queue.counts(cursor))
+
+
+def ready(entries, in_flight):
+    """-> the entries that may be started, oldest first: a trade waits for those before it of either account, so that
+    nobody is asked for what an earlier trade has yet to bring."""
+    found = []
+    waited_for = set()  # accounts
+    for entry in entries:
+        accounts = {entry.trade.buyer, entry.trade.seller}
+        if entry.is_due and entry.trade.trade_id not in in_flight and not accounts & waited_for:
+            found.append(entry)
+        waited_for |= accounts
+    return found
+
+
+async def _all(requests):
+    """Wait for every request; then raise, where there is one, a refusal before anything else."""
+    results = await asyncio.gather(*requests, return_exceptions=True)
+    errors = [result for result in results if isinstance(result, BaseException)]
+    for error in sorted(errors, key=lambda error: not isinstance(error, Refused)):
+        raise error
+
+
+def _short(error):
+    return str(error)[:ERROR_CHARACTERS_MAX]
+
+
+class _BreakerListener(pybreaker.CircuitBreakerListener):
+    def __init__(self, changed):
+        self._changed = changed
+
+    def state_change(self, cb, old_state, new_state):
+        self._changed(new_state.name)

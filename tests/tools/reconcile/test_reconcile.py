@@ -1,0 +1,201 @@
+"""`tools reconcile` against the drainer's work: nothing to say where it is right, and whatever is changed is named."""
+
+import contextlib
+import json
+import re
+
+import psycopg2
+import pytest
+import pytest_asyncio
+
+from persistence.migrate import migrate
+from tests.persistence.databases import drain
+from tests.persistence.journals import CrowdJournal
+from tests.postgres import create_database, drop_database, fresh_database, query, url_of
+from tools.__main__ import main
+from tools.reconcile.compare import TABLES
+
+COMMANDS = 3_000
+MASTER = "reconcile_master"
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory):
+    made = CrowdJournal(tmp_path_factory.mktemp("reconcile"), seed=5).add(COMMANDS)
+    yield made
+    made.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def master(postgres, crowd):
+    """Name of a database that the journal was drained into."""
+    create_database(postgres, MASTER, "template0")
+    migrate(url_of(postgres, MASTER))
+    # every trade of a funded instrument waits to be settled
+    await drain(crowd.directory, url_of(postgres, MASTER), crowd.exchange.seq - 1, wallet_url="http://nowhere")
+    yield MASTER
+    drop_database(postgres, MASTER)
+
+
+@pytest.fixture
+def drained(postgres, master):
+    """Address of a copy of it."""
+    name = fresh_database(postgres, master)
+    yield url_of(postgres, name)
+    drop_database(postgres, name)
+
+
+def change(url, statement, parameters=None):
+    """Without triggers: what an append-only table refuses is done all the same. -> what the statement returns."""
+    with contextlib.closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(statement, parameters)
+        assert cursor.rowcount > 0, "nothing was changed"
+        return cursor.fetchall() if cursor.description else []
+
+
+def reconcile(crowd, url, capsys):
+    """-> (exit code, report)"""
+    capsys.readouterr()
+    code = main(["reconcile", crowd.directory, "--database", url, "--json"])
+    out = capsys.readouterr()
+    assert out.err == "", out.err
+    return code, json.loads(out.out)
+
+
+def test_what_the_drainer_wrote_is_the_same(crowd, drained, capsys):
+    code, report = reconcile(crowd, drained, capsys)
+    assert report["differences"] == []
+    assert (code, report["first"], report["seq"]) == (0, None, crowd.exchange.seq - 1)
+    compared = {name: table["compared"] for name, table in report["tables"].items()}
+    assert list(compared) == list(TABLES)
+    assert all(compared.values()), compared
+    assert compared["trades"] == crowd.exchange.trade_count
+    assert compared["orders"] == query(drained, "SELECT count(*) FROM orders")[0][0]
+    assert main(["reconcile", crowd.directory, "--database", drained]) == 0
+    assert "Postgres says what the journal says." in capsys.readouterr().out
+
+
+#: (table it is seen in, change; the event that it is from is returned, and has to be the first that is named)
+CHANGES = [
+    ("orders", "UPDATE orders SET open_quantity = open_quantity + 1 WHERE order_id = (SELECT max(order_id) FROM"
+     " open_orders) RETURNING event_seq"),
+    ("orders", "UPDATE orders SET status = 'CANCELLED' WHERE order_id = (SELECT min(order_id) FROM orders WHERE status"
+     " = 'FILLED') RETURNING event_seq"),
+    ("orders", "UPDATE orders SET reserved = reserved + 0.01 WHERE order_id = (SELECT min(order_id) FROM open_orders"
+     " WHERE reserved > 0) RETURNING event_seq"),
+    ("orders", "UPDATE orders SET reason = 'user' WHERE order_id = (SELECT max(order_id) FROM orders WHERE status ="
+     " 'REJECTED') RETURNING event_seq"),
+    ("orders", "DELETE FROM orders WHERE order_id = (SELECT min(order_id) FROM orders WHERE status = 'CANCELLED')"
+     " RETURNING event_seq"),
+    ("orders", "UPDATE orders SET created_at = created_at + interval '1 microsecond' WHERE order_id = (SELECT"
+     " min(order_id) FROM orders WHERE order_id > 0) RETURNING event_seq"),
+    ("order_events", "UPDATE order_events SET quantity = quantity + 1 WHERE event_seq = (SELECT min(event_seq) FROM"
+     " order_events WHERE type = 'cancelled') RETURNING event_seq"),
+    ("order_events", "DELETE FROM order_events WHERE event_seq = (SELECT min(event_seq) FROM order_events WHERE type ="
+     " 'self_trade_prevented') RETURNING event_seq"),
+    ("trades", "UPDATE trades SET price = price + 0.01 WHERE trade_id = 7 RETURNING event_seq"),
+    ("trades", "UPDATE trades SET maker_fee = maker_fee + 1 WHERE trade_id = 8 RETURNING event_seq"),
+    ("trades", "DELETE FROM trades WHERE trade_id = 9 RETURNING event_seq"),
+    ("trades", "INSERT INTO trades SELECT (jsonb_populate_record(t, jsonb_build_object('time', time + interval"
+     " '1 microsecond'))).* FROM trades t WHERE trade_id = 10 RETURNING event_seq"),
+    ("settlement", "UPDATE trades SET settlement_status = 'SETTLED' WHERE trade_id = (SELECT min(trade_id) FROM"
+     " settlement_queue) RETURNING event_seq"),
+    ("settlement", "WITH gone AS (DELETE FROM settlement_queue WHERE trade_id = (SELECT max(trade_id) FROM"
+     " settlement_queue) RETURNING trade_id) SELECT event_seq FROM trades JOIN gone USING (trade_id)"),
+    ("ledger_entries", "UPDATE ledger_entries SET available_change = available_change + 1 WHERE ctid = (SELECT ctid"
+     " FROM ledger_entries WHERE type = 'deposit' ORDER BY event_seq LIMIT 1) RETURNING event_seq"),
+    ("ledger_entries", "DELETE FROM ledger_entries WHERE event_seq = (SELECT min(event_seq) FROM ledger_entries WHERE"
+     " type = 'reserve') RETURNING event_seq"),
+    ("balances", "UPDATE balances SET available = available + 0.001 WHERE account = 2 AND asset = 2 RETURNING"
+     " event_seq"),
+    ("balances", "UPDATE balances SET reserved = reserved + 0.001 WHERE account = 1 AND asset = 1 RETURNING event_seq"),
+    ("balances", "DELETE FROM balances WHERE account = 4294967295 AND asset = 2 RETURNING NULL"),
+    ("assets", "UPDATE assets SET symbol = 'OTHER-' || symbol WHERE asset = 1 RETURNING event_seq"),
+    ("instruments", "UPDATE instruments SET last_price = last_price + 0.01 WHERE instrument = 4 RETURNING event_seq"),
+    ("instruments", "UPDATE instruments SET state = 'halted' WHERE instrument = (SELECT min(instrument) FROM"
+     " instruments WHERE state <> 'halted') RETURNING event_seq"),
+    ("fees", "UPDATE fees SET maker_ppm = maker_ppm + 1 WHERE instrument = 4 AND tier = 0 RETURNING event_seq"),
+    ("accounts", "UPDATE accounts SET tier = tier + 1 WHERE account = 2 RETURNING event_seq"),
+    ("limits", "UPDATE limits SET daily_notional_max = coalesce(daily_notional_max, 0) + 1 WHERE account = 1 AND"
+     " asset = 2 RETURNING event_seq"),
+    ("candles", "UPDATE candles SET high = high + 0.01 WHERE (instrument, timeframe, start) = (SELECT instrument,"
+     " timeframe, max(start) FROM candles WHERE timeframe = '1m' GROUP BY 1, 2 LIMIT 1) RETURNING NULL"),
+    ("candles", "DELETE FROM candles WHERE timeframe = '1d' RETURNING NULL"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("table, statement", CHANGES, ids=["%s-%d" % (pair[0], i) for i, pair in enumerate(CHANGES)])
+def test_a_change_is_named(crowd, drained, capsys, table, statement):
+    event_seq = change(drained, statement)[0][0]
+    code, report = reconcile(crowd, drained, capsys)
+    assert code == 1
+    assert report["tables"][table]["differ"] >= 1
+    assert table in {difference["table"] for difference in report["differences"]}
+    if event_seq is not None:
+        assert report["first"]["event_seq"] == event_seq
+    assert main(["reconcile", crowd.directory, "--database", drained]) == 1
+    assert re.search("THEY DIFFER, first at event", capsys.readouterr().out)
+
+
+def test_of_many_changes_the_first_is_named(crowd, drained, capsys):
+    change(drained, "UPDATE trades SET quantity = quantity + 1 WHERE trade_id > 20")
+    first = change(drained, "UPDATE trades SET quantity = quantity + 1 WHERE trade_id = 5 RETURNING event_seq")
+    _, report = reconcile(crowd, drained, capsys)
+    assert report["first"]["table"] == "trades"
+    assert (report["first"]["row"], report["first"]["event_seq"]) == ("5", first[0][0])
+    assert report["first"]["seq"] is not None
+    assert report["tables"]["trades"]["differ"] > 20
+    assert len([row for row in report["differences"] if row["table"] == "trades"]) == 20  # the others are counted
+
+
+def test_rows_beyond_the_position_are_named(crowd, drained, capsys):
+    change(
+        drained,
+        "INSERT INTO ledger_entries SELECT p.event_seq + 5, now(), 1, 1, NULL, NULL, 'deposit', 1, 0 FROM position p",
+    )
+    code, report = reconcile(crowd, drained, capsys)
+    assert code == 1
+    assert [row["postgres"] for row in report["differences"] if row["table"] == "ledger_entries"] == [
+        "beyond the position"
+    ]
+
+
+# --- what cannot be compared ---------------------------------------------------------------------------------------
+
+
+def said(arguments, capsys):
+    assert main(["reconcile", *arguments]) == 1
+    return capsys.readouterr().err
+
+
+def test_a_database_ahead_of_the_journal(crowd, drained, capsys):
+    change(drained, "UPDATE position SET seq = seq + 1000")
+    assert "the journal has none of that number" in said([crowd.directory, "--database", drained], capsys)
+
+
+def test_a_journal_of_another_venue(crowd, drained, capsys):
+    change(drained, "UPDATE position SET venue_id = venue_id + 1")
+    assert "the journal of another venue" in said([crowd.directory, "--database", drained], capsys)
+
+
+def test_a_database_that_was_never_drained_into(crowd, database, capsys):
+    assert "nothing was drained" in said([crowd.directory, "--database", database], capsys)
+
+
+def test_no_database(crowd, capsys, monkeypatch):
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    assert "set DATABASE_URL" in said([crowd.directory], capsys)
+    url = "postgresql://nobody:very-secret@127.0.0.1:1/none"
+    error = said([crowd.directory, "--database", url], capsys)
+    assert "Connection refused" in error
+    assert "very-secret" not in error
+
+
+def test_a_database_without_our_tables(crowd, postgres, capsys):
+    error = said([crowd.directory, "--database", url_of(postgres, "postgres")], capsys)
+    assert "has not been set up" in error
+
+
+def test_no_journal(tmp_path, drained, capsys):
+    assert "holds no journal" in said([str(tmp_path), "--database", drained], capsys)
