@@ -16,6 +16,7 @@ INTERRUPTED = 130  # what shells report for a process ended by Ctrl-C
 #: command -> (module, one line of help). To add a command, add a line.
 COMMANDS = {
     "api-keys": ("tools.api_keys", "make, list and revoke keys that sign requests to the gateway"),
+    "db": ("tools.db", "report on the database: slow queries, unused indexes, bloat, sizes, lag"),
     "journal": ("tools.journal", "inspect, verify, replay, prune and mend a journal"),
     "keys": ("tools.keys", "make, list and revoke API keys"),
     "load": ("tools.load.command", "put a core under load: throughput or latency"),
