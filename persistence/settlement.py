@@ -60,6 +60,7 @@ class Settlement:
         self._token = token
         self._wallet = None
         self._window = {}  # trade_id -> Entry: the oldest of the queue, as last read
+        self._has_more = False  # behind the window
         self._read_at = 0.0
         self._running = {}  # trade_id -> task
         self._failure = None  # of a task, that is not its trade's
@@ -132,10 +133,13 @@ class Settlement:
         if room == 0:
             return []
         chosen = ready(self._window.values(), self._running)
-        if not chosen or time.monotonic() - self._read_at >= POLL_SECONDS:
+        is_used_up = self._has_more and len(self._window) < WINDOW // 2
+        is_idle = not chosen and (is_used_up or not self._running)
+        if is_idle or time.monotonic() - self._read_at >= POLL_SECONDS:
             self._read_at = time.monotonic()
             in_flight = set(self._running)  # what ends while the queue is read may still be in what is read
             self._window = {entry.trade.trade_id: entry for entry in await queue.oldest(cursor, WINDOW)}
+            self._has_more = len(self._window) == WINDOW
             chosen = ready(self._window.values(), in_flight | set(self._running))
         return chosen[:room]
 
