@@ -20,6 +20,7 @@ from protocol.messages import (
     AccountTierSet,
     AllCancelled,
     AssetDefined,
+    CancelAccount,
     CancelInstrument,
     Deposited,
     FeesSet,
@@ -185,8 +186,8 @@ def _moved(action, kind, sign):
 def _all_cancelled(builder, event):
     """Of a trader, or of an administrator: then the command tells who and why."""
     fields = _fields(event)
-    command = builder.commands.mass_cancel(fields["key"], fields["request_id"], fields["instrument"])
-    if command is not None:
+    command = builder.commands.answered(fields["event_seq"])
+    if type(command) in (CancelInstrument, CancelAccount):
         action = "cancel_instrument" if type(command) is CancelInstrument else "cancel_account"
         fields["admin"] = command.admin
         details = dict(side=SIDES.get(command.side), cancelled_orders=fields["count"])

@@ -3,39 +3,59 @@
 Decoded only when an event asks. Pure.
 """
 
-from protocol.content import record_commands
-from protocol.messages import CancelAccount, CancelInstrument, PlaceOrder
+from collections import deque
+
+import msgpack
+
+from protocol.content import record_commands, split_frames
+from protocol.framing import LENGTH_BYTES
+from protocol.messages import (
+    AccountOpened,
+    CommandRejected,
+    OpenAccount,
+    OrderAmended,
+    OrderCancelled,
+    OrderFilled,
+    OrderTriggered,
+    SelfTradePrevented,
+    Tick,
+)
+
+#: Events that follow from a command, or answer one that names its order; and the one whose account is news.
+_NO_ANSWERS = {
+    cls.TYPE for cls in (OrderFilled, OrderCancelled, OrderTriggered, SelfTradePrevented, OrderAmended, AccountOpened)
+}
 
 
 class Commands:
     def __init__(self, record):
         self._record = record
-        self._places = None  # (key, account, request id) -> [PlaceOrder, ...] not asked for yet
-        self._cancels = {}
+        self._answered = None  # event_seq of the answer -> command
 
-    def placed(self, key, account, request_id, client_order_id):
-        """-> the PlaceOrder that an event answers, or None: it was no PlaceOrder."""
-        commands = self._index().get((key, account, request_id), ())
-        for index, command in enumerate(commands):
-            if command.client_order_id == client_order_id:
-                return commands.pop(index)
-        return None
+    def answered(self, event_seq):
+        """-> the command that this event answers, or None where that is one that names its order, or an OpenAccount."""
+        if self._answered is None:
+            self._answered = self._match()
+        return self._answered.get(event_seq)
 
-    def mass_cancel(self, key, request_id, instrument):
-        """-> the administrator's CancelInstrument or CancelAccount that an AllCancelled answers, or None."""
-        self._index()
-        for command in self._cancels.get((key, request_id), ()):
-            if command.instrument == instrument:
-                return command
-        return None
-
-    def _index(self):
-        if self._places is None:
-            self._places = {}
-            for source, command in record_commands(self._record):
-                if type(command) is PlaceOrder:
-                    key = source.key, command.account, command.request_id
-                    self._places.setdefault(key, []).append(command)
-                elif type(command) in (CancelInstrument, CancelAccount):
-                    self._cancels.setdefault((source.key, command.request_id), []).append(command)
-        return self._places
+    def _match(self):
+        """Commands and what answers them stand in the same order. That alone tells apart those to which a client gave
+        the same request_id."""
+        waiting = {}  # (key, account, request id) -> deque of those not answered yet
+        for source, command in record_commands(self._record):
+            names_order = getattr(command, "order_id", 0)
+            if not names_order and type(command) not in (Tick, OpenAccount):
+                waiting.setdefault((source.key, command.account, command.request_id), deque()).append(command)
+        found = {}
+        for frame in split_frames(self._record.events):
+            kind, request_id, event_seq, _, key, account, *rest = msgpack.unpackb(frame[LENGTH_BYTES:])
+            commands = waiting.get((key, account, request_id))
+            if not commands or kind in _NO_ANSWERS:
+                continue
+            if kind == CommandRejected.TYPE:
+                _, instrument, order_id, client_order_id = rest
+                asked = getattr(commands[0], "instrument", 0), getattr(commands[0], "client_order_id", "")
+                if order_id or asked != (instrument, client_order_id):
+                    continue  # it answers a command that names its order, or an OpenAccount
+            found[event_seq] = commands.popleft()
+        return found

@@ -32,6 +32,7 @@ from protocol.messages import (
     OrderFilled,
     OrderTriggered,
     OrderType,
+    PlaceOrder,
     SelfTradePrevented,
     SelfTradePrevention,
 )
@@ -338,11 +339,11 @@ class Builder:
         self._event(event_seq, taker, "self_trade_prevented", price, quantity, taker_open)
 
     def _rejected(self, event):
-        _, request_id, event_seq, _, key, account, code, number, order_id, client_order_id = event
+        _, _, event_seq, _, _, account, code, number, order_id, _ = event
         instrument = self.state.instruments.get(number)
         if not order_id:
-            command = self.commands.placed(key, account, request_id, client_order_id)
-            if command is not None and instrument is not None:
+            command = self.commands.answered(event_seq)
+            if type(command) is PlaceOrder and instrument is not None:
                 order_id = -event_seq
                 self.batch.new_orders.append(self._rejected_row(event_seq, instrument, command, CODES[code]))
         self.batch.order_events.append((
@@ -375,8 +376,7 @@ class Builder:
         ) + self._order_row(order)  # fmt: skip
 
     def _duplicate(self, event):
-        _, request_id, event_seq, _, key, account, order_id, number, _, _, _, _, client_order_id = event
-        self.commands.placed(key, account, request_id, client_order_id)
+        _, _, event_seq, _, _, account, order_id, number = event[:8]
         self.batch.order_events.append((
             event_seq, self.time_us, order_id, account, number, "duplicate", NULL, NULL, NULL,
             NULL, NULL, NULL, NULL, NULL,

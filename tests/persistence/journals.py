@@ -24,7 +24,7 @@ KEY = 3
 class CrowdJournal:
     """add() random commands, in records of up to 9; every record is on the disk at once, and the last is a Tick."""
 
-    def __init__(self, directory, seed=1, money=3_000_000, venue_id=VENUE_ID, step_ns=STEP_NS):
+    def __init__(self, directory, seed=1, money=3_000_000, venue_id=VENUE_ID, step_ns=STEP_NS, request_ids=2**62):
         self.directory = str(directory)
         self.random = random.Random(seed)
         self.time_ns = START_NS
@@ -33,6 +33,7 @@ class CrowdJournal:
         self.sequencer = Sequencer(self.exchange, self._now_ns)
         self.events = []
         self.order_ids = []
+        self.request_ids = request_ids  # that there are; then they begin again
         self.request_id = 0
         end = End("", 0, CLEAN, "", 0, 1, 1, 0, 0)
         self.journal = Journal(self.directory, Disk(), end, venue_id, RULES_VERSION, SEGMENT_BYTES)
@@ -45,7 +46,7 @@ class CrowdJournal:
     def batch(self, commands):
         """One record. -> its events"""
         for command in commands:
-            self.request_id += 1
+            self.request_id = self.request_id % self.request_ids + 1
             command.request_id = self.request_id
             try:
                 frame = codec.encode(command)
