@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway import admin, balances, candles, market_data, markets, meta, order_lists, orders, trades
+from gateway import admin, balances, candles, market_data, markets, meta, order_lists, orders, ticker, trades
 from gateway.admin.drainer import make_drainer
 from gateway.admission import admission, make_admission
 from gateway.answers import answers, make_answers
@@ -21,7 +21,7 @@ from gateway.validation import BODY_SECONDS
 
 CONFIG = web.AppKey("config", Config)
 #: Of every file of handlers, in the order in which the API's description tells them: add its RouteTable here.
-FILES = (orders, order_lists, trades, balances, markets, candles, market_data, meta, *admin.FILES)
+FILES = (orders, order_lists, trades, balances, markets, ticker, candles, market_data, meta, *admin.FILES)
 ROUTES = [route for file in FILES for route in file.routes.routes]
 #: Outermost first.
 MIDDLEWARES = [answers, admission]

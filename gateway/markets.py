@@ -1,4 +1,4 @@
-"""`/markets`, `/orderbook`, ticker: what is traded here and at what prices, from the core alone."""
+"""`/markets`, `/orderbook`: what is traded here and at what prices, from the core alone."""
 
 from typing import Annotated, Literal
 

@@ -13,6 +13,7 @@ from protocol.messages import Liquidity
 #: A trade waits so long for the change of the book that comes with it: two messages then cost one write a client.
 TOGETHER_SECONDS = 0.002
 SEED_AGAIN_SECONDS = 10.0  # after the history could not tell
+SEED_WAIT_SECONDS = 0.5  # that somebody who asks for a ticker once waits for the history
 
 _OF_ALL = Topic(TRADES, EVERY_MARKET)
 
@@ -23,7 +24,7 @@ class TradeStream:
         self._subscriptions = subscriptions
         self._archive = archive
         self._due = []  # (Topic, frame) of trades to tell
-        self._seeding = {}  # instrument -> task that has asked, or asks, the history for its minutes
+        self._seeding = {}  # instrument -> task that asks the history for its minutes, or has: True where it told
         self._maker = None  # the fill whose other side comes next
         self.trades = Trades()
         self._minutes = {}  # instrument -> Minutes
@@ -92,27 +93,40 @@ class TradeStream:
             self._candles.pop((topic.instrument, topic.timeframe), None)
             self._tickers.pop(topic.instrument if topic.channel == TICKER else None, None)
 
+    async def ticker(self, market):
+        """-> (messages.Ticker as it is now, whether the history is in it). It waits a moment for the history."""
+        seeding = self._seed_once(market)
+        await asyncio.wait([seeding], timeout=SEED_WAIT_SECONDS)
+        message = render.ticker(self.minutes_of(market.instrument), market, time.time_ns())
+        return message, seeding.done() and seeding.result()
+
+    def _seed_once(self, market):
+        """-> the task."""
+        found = self._seeding.get(market.instrument)
+        if found is None:
+            found = self._seeding[market.instrument] = asyncio.get_running_loop().create_task(self._seed(market))
+        return found
+
     async def _seed(self, market):
         """The minutes of before this gateway, once: tickers and candles are of what it has seen until then, and where
-        the history cannot tell."""
+        the history cannot tell. -> whether it could."""
         try:
             found = await self._archive.minutes(market)
         except ApiError:
             found = None
-        if found is None:
-            await asyncio.sleep(SEED_AGAIN_SECONDS)
-            del self._seeding[market.instrument]  # whoever comes next asks again
-            return
-        as_of, bars = found
-        newer = self.trades.after(as_of, market.instrument)
-        if newer is None:
-            return  # the tables are too far behind for what is remembered here
+        newer = self.trades.after(found[0], market.instrument) if found is not None else None
+        if newer is None:  # nobody tells, or the tables are too far behind for what is remembered here
+            again = asyncio.get_running_loop().call_later
+            again(SEED_AGAIN_SECONDS, self._seeding.pop, market.instrument)  # whoever comes then asks again
+            return False
+        bars = found[1]
         minutes = self.minutes_of(market.instrument)
         last = bars[-1].close if bars else minutes.last
         minutes.seed(bars, last, [(fill.event_seq, fill.time_ns, fill.price, fill.quantity) for _, fill in newer])
         for (instrument, _), stream in self._candles.items():
             if instrument == market.instrument:
                 stream.load()
+        return True
 
     def second(self):
         """Once a second: tickers, and candles whose time is over."""
@@ -125,8 +139,7 @@ class TradeStream:
     def _state_stream(self, topic):
         instrument, timeframe = topic.instrument, topic.timeframe
         market = self._catalogue.markets[instrument]
-        if instrument not in self._seeding:
-            self._seeding[instrument] = asyncio.get_running_loop().create_task(self._seed(market))
+        self._seed_once(market)
         if topic.channel == TICKER:
             found = self._tickers.get(instrument)
             if found is None:
