@@ -45,15 +45,16 @@ def fresh_database(cluster, template=TEMPLATE):
     return name
 
 
-def create_database(cluster, name, template):
-    _execute(cluster, 'CREATE DATABASE "%s" TEMPLATE "%s"' % (name, template))
+def create_database(cluster, name, template, tablespace="pg_default"):
+    execute(cluster, 'CREATE DATABASE "%s" TEMPLATE "%s" TABLESPACE "%s"' % (name, template, tablespace))
 
 
 def drop_database(cluster, name):
-    _execute(cluster, 'DROP DATABASE "%s" WITH (FORCE)' % name)
+    execute(cluster, 'DROP DATABASE "%s" WITH (FORCE)' % name)
 
 
-def _execute(cluster, statement):
+def execute(cluster, statement):
+    """Outside a transaction, as some statements have to be."""
     with contextlib.closing(psycopg2.connect(url_of(cluster, "postgres"))) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:

@@ -1,10 +1,6 @@
 """The journal's disk is full: commands are refused, questions answered, nothing is lost, and it goes on by itself."""
 
-import contextlib
 import errno
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -22,6 +18,7 @@ from protocol.messages import (
     Refused,
     Statistics,
 )
+from tests.disks import Ballast, tmpfs
 from tests.harness import CoreProcess, FaultyDisk, Peer, Venue, buy, eventually, instrument, peer, serving
 
 TMPFS_BYTES = 1 << 20
@@ -30,31 +27,10 @@ TMPFS_BYTES = 1 << 20
 @pytest.fixture
 def small_disk(tmp_path):
     """A directory on a file system of its own, of TMPFS_BYTES."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("only root on Linux can mount a small tmpfs")
     directory = tmp_path / "small"
     directory.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=%d" % TMPFS_BYTES, "tmpfs", str(directory)]
-    mounted = subprocess.run(mount, stderr=subprocess.PIPE, text=True)
-    if mounted.returncode:
-        pytest.skip("no tmpfs here: %s" % mounted.stderr.strip())
-    yield directory
-    subprocess.run(["umount", "--lazy", str(directory)], check=True)
-
-
-class Ballast:
-    """Takes all space there is left, and gives it back."""
-
-    def __init__(self, directory):
-        self.path = os.path.join(str(directory), "ballast")
-
-    def take(self):
-        with open(self.path, "ab", buffering=0) as file, contextlib.suppress(OSError):
-            while True:
-                file.write(bytes(4096))
-
-    def give_back(self):
-        os.remove(self.path)
+    with tmpfs(directory, TMPFS_BYTES):
+        yield directory
 
 
 async def fill(trader):
