@@ -1,4 +1,4 @@
-"""Limits of users and of markets, fees and tiers. Each command sets all of its kind at once; null is no limit."""
+"""Limits of users and of markets. Each command sets all of its kind at once; null is no limit."""
 
 from typing import Annotated
 
@@ -18,9 +18,6 @@ routes = RouteTable("admin")
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=INTEGER_MAX[U32])]
 Bps = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
-Tier = Annotated[int, msgspec.Meta(ge=0, le=127)]
-MakerPpm = Annotated[int, msgspec.Meta(ge=-100_000, le=100_000)]
-TakerPpm = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 
 
 def units_or_none(convert, text, field):
@@ -59,6 +56,7 @@ class UserLimits(msgspec.Struct):
     is_blocked: bool
     open_orders: int
     open_orders_max: int | None
+    commands_per_second: int | None  # of each of the user's own sessions of the core; null: as the core is set up
     assets: list[AssetLimits]
 
 
@@ -83,6 +81,7 @@ async def get_user_limits(call):
         is_blocked=bool(account.is_blocked),
         open_orders=account.open_orders,
         open_orders_max=account.open_orders_max or None,
+        commands_per_second=account.commands_per_second or None,
         assets=[AssetLimits(*row) for row in await call[ADMIN_HISTORY].limits(account.account)],
     )
 
@@ -134,36 +133,41 @@ async def set_user_limits(call):
         is_blocked=bool(account.is_blocked),
         open_orders=account.open_orders,
         open_orders_max=body.open_orders_max,
+        commands_per_second=account.commands_per_second or None,
         assets=[AssetLimits(asset.symbol, **amounts)],
     )
 
 
-class NewTier(Strict):
-    tier: Tier
+class NewRate(Strict):
+    commands_per_second: Count | None  # null: as the core is set up
     reason: Reason
 
 
-class UserTier(msgspec.Struct):
+class UserRate(msgspec.Struct):
     user: str
-    tier: int
+    commands_per_second: int | None
 
 
 @routes.add(
     "POST",
-    "/api/v1/admin/accounts/{user}/tier",
-    summary="Set the tier whose fees a user's orders have from now on",
-    body=NewTier,
-    response=UserTier,
+    "/api/v1/admin/limits/user/{user}/rate",
+    summary="Set how many commands a second each of a user's sessions of the core may send",
+    body=NewRate,
+    response=UserRate,
     role=ADMIN,
     errors=(404, 503),
     parameters=USER,
-    examples=(Example("/api/v1/admin/accounts/alice/tier", {"tier": 0, "reason": "volume of last month"}),),
+    examples=(
+        Example("/api/v1/admin/limits/user/alice/rate", {"commands_per_second": 500, "reason": "market maker"}),
+        Example("/api/v1/admin/limits/user/alice/rate", {"commands_per_second": None, "reason": "no longer one"}),
+    ),
 )
-async def set_tier(call):
-    user, tier, reason = call.path("user"), call.body.tier, reason_of(call)
+async def set_rate(call):
+    """Of sessions that the user has with a key of the core, from now on. Requests to a gateway have its own limits."""
+    user, rate, reason = call.path("user"), call.body.commands_per_second, reason_of(call)
     account, admin = (await account_of_user(call, user)).account, await admin_of(call)
-    await call[CORE].ask(lambda client: client.set_account_tier(account, tier, admin=admin, reason=reason))
-    return UserTier(user, tier)
+    await call[CORE].ask(lambda client: client.set_account_rate(account, rate or 0, admin=admin, reason=reason))
+    return UserRate(user, rate)
 
 
 # --- of markets ----------------------------------------------------------------------------------------------------
@@ -243,46 +247,3 @@ async def set_symbol_limits(call):
     )
     await core.caught_up(event.event_seq)
     return _limits_of(market)
-
-
-class NewFees(Strict):
-    maker_ppm: MakerPpm  # 1/1,000,000 of the notional; negative: a rebate, which any taker's fee must cover
-    taker_ppm: TakerPpm
-    reason: Reason
-    tier: Tier = 0  # whose fees; 0: of all tiers that have none of their own
-
-
-class Fees(msgspec.Struct):
-    symbol: str
-    tier: int
-    maker_ppm: int
-    taker_ppm: int
-
-
-@routes.add(
-    "POST",
-    "/api/v1/admin/fees/{symbol}",
-    summary="Set a market's fees, for orders placed from now on",
-    body=NewFees,
-    response=Fees,
-    role=ADMIN,
-    errors=(404, 503),
-    parameters=SYMBOL,
-    examples=(
-        Example("/api/v1/admin/fees/BTC-USDT", {"maker_ppm": 1000, "taker_ppm": 2000, "reason": "new price list"}),
-    ),
-)
-async def set_fees(call):
-    core, body, reason = call[CORE], call.body, reason_of(call)
-    market, admin = core.catalogue.market(call.path("symbol")), await admin_of(call)
-    event = await core.ask(
-        lambda client: client.set_fees(
-            market.instrument,
-            maker_ppm=body.maker_ppm,
-            taker_ppm=body.taker_ppm,
-            tier=body.tier,
-            admin=admin,
-            reason=reason,
-        )
-    )
-    return Fees(market.symbol, event.tier, event.maker_ppm, event.taker_ppm)

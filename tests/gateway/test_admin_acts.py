@@ -262,6 +262,7 @@ async def test_limits_of_a_user(exchange):
         "is_blocked": False,
         "open_orders": 0,
         "open_orders_max": 1,
+        "commands_per_second": None,
         "assets": limits,
     }
     assert (await trader.post("/orders", limit(market, "buy", "1", "51.00"))).code == "order_notional_limit"
@@ -269,6 +270,27 @@ async def test_limits_of_a_user(exchange):
     assert (await trader.post("/orders", limit(market, "buy", "1", "50.00"))).code == "open_orders_limit"
     await admin.post(path, NO_LIMITS)
     await placed(trader, limit(market, "buy", "1", "51.00"))
+
+
+async def test_commands_per_second_of_a_user(exchange):
+    trader, admin = await exchange.trader(), await exchange.admin()
+    path = "/admin/limits/user/" + trader.user
+    for rate, why in ((500, "market maker"), (None, "no longer one")):
+        answer = await admin.post(path + "/rate", {"commands_per_second": rate, "reason": why})
+        assert (answer.status, answer.data) == (200, {"user": trader.user, "commands_per_second": rate})
+        assert (await exchange.client.find_account(user=trader.user)).commands_per_second == (rate or 0)
+        assert (await admin.get(path)).data["commands_per_second"] == rate
+        expected = of({"commands_per_second": rate}, user=trader.user, reason=why)
+        await until(lambda: audited(admin, "set_account_rate"), lambda record, expected=expected: record == expected)
+
+
+@pytest.mark.parametrize("rate", [0, -1, 2**32, 1.5, "500", True])
+async def test_rates_that_cannot_be(exchange, rate):
+    trader, admin = await exchange.trader(), await exchange.admin()
+    path = "/admin/limits/user/%s/rate" % trader.user
+    for body in ({"commands_per_second": rate, **WHY}, WHY):  # what is left out is not taken for none
+        answer = await admin.post(path, body)
+        assert (answer.status, answer.code, answer.field) == (422, "invalid_field", "commands_per_second")
 
 
 async def test_a_second_factor_above_an_amount(exchange):
@@ -376,6 +398,7 @@ async def test_users_and_markets_that_are_none(exchange, route):
         },
         "/api/v1/admin/fees/{symbol}": {"maker_ppm": 0, "taker_ppm": 0, **WHY},
         "/api/v1/admin/accounts/{user}/tier": {"tier": 1, **WHY},
+        "/api/v1/admin/limits/user/{user}/rate": {"commands_per_second": 1, **WHY},
     }.get(route.path, WHY)
     for value in BAD:
         path = route.path.format(user=quote(value, safe=""), symbol=quote(value, safe=""))
