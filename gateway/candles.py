@@ -57,6 +57,7 @@ class CandlesQuery(Strict):
     query=CandlesQuery,
     response=Candles,
     role=ANYBODY,
+    has_etag=True,
     errors=(404, 503),
     parameters=SYMBOL,
     examples=(

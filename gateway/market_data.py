@@ -76,6 +76,7 @@ class HistoricalTradesQuery(Strict):
     query=HistoricalTradesQuery,
     response=HistoricalTrades,
     role=ANYBODY,
+    has_etag=True,
     errors=(404, 503),
     parameters=SYMBOL,
     examples=(
@@ -137,6 +138,7 @@ class Statistics24h(msgspec.Struct):
     summary="The last 24 hours of a market",
     response=Statistics24h,
     role=ANYBODY,
+    has_etag=True,
     errors=(404, 503),
     parameters=SYMBOL,
     examples=(Example("/api/v1/statistics/24h/BTC-USDT"),),
@@ -185,6 +187,7 @@ class SnapshotQuery(Strict):
     query=SnapshotQuery,
     response=Snapshot,
     role=ANYBODY,
+    has_etag=True,
     errors=(404, 503),
     parameters=SYMBOL,
     examples=(Example("/api/v1/snapshots/BTC-USDT"),),

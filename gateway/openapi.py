@@ -27,6 +27,7 @@ Every answer is an envelope: `success`, then `data` or `error` (`code` is stable
 blame), and `meta`. Decimals and ids are text, times ISO-8601 in UTC. A symbol is `BTC-USDT` or, in a path,
 `BTC%2FUSDT`."""
 
+_ETAG = {"ETag": {"description": "For If-None-Match", "required": True, "schema": {"type": "string"}}}
 _MEANINGS = {
     400: "The request is no valid JSON, or a parameter is wrong",
     401: "No valid token",
@@ -129,6 +130,9 @@ def _responses(route, schema_of):
     responses = {str(route.status): _response("As asked", _success(schema_of[route.response]))}
     for status in route.others:
         responses[str(status)] = _response("As asked before", _success(schema_of[route.response]))
+    if route.has_etag:
+        responses[str(route.status)]["headers"] = _ETAG
+        responses["304"] = {"description": "It is still what If-None-Match names: no body", "headers": _ETAG}
     for status in sorted(statuses):
         responses[str(status)] = _response(_MEANINGS[status], schema_of[Failure])
     return responses

@@ -47,6 +47,7 @@ class Route:
     role: str = USER  # ANYBODY, USER or ADMIN
     status: int = 200
     others: tuple = ()  # further statuses of success
+    has_etag: bool = False  # its handler answers by cache.cached()
     errors: tuple = ()  # statuses beside those that any route has
     parameters: dict = attrs.field(factory=dict)  # path parameter -> (pattern, example)
     examples: tuple = ()

@@ -84,6 +84,11 @@ async def test_examples_do_what_they_say(exchange, route, example):
         await until(ask, lambda answer: answer.status == example.status)
     answer = await api.request(route.method, "", url=url, **more)
     assert answer.status == example.status, answer.body
+    responses = document([route])["paths"][route.path][route.method.lower()]["responses"]
+    assert ("ETag" in answer.headers) == ("304" in responses)
+    if "304" in responses:
+        again = await api.request(route.method, "", url=url, headers={"If-None-Match": "*"})
+        assert (again.status, again.body) == (304, None) and "content" not in responses["304"]
 
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
