@@ -230,11 +230,28 @@ def test_what_it_trades_is_in_postgres_and_stays_there():
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             assert rows == [("FILLED", "0.010000", 1)]
+            health = healthy(directory, facts["gateway"])
+            assert health["wallet"]["message"] == "there is no wallet of record"  # persistence was asked, and says so
             code, err = end(process)
             assert code == 0, err
         with up(directory, database=True) as (process, facts):
             assert _rows(query, facts["database"], bought, placed["order_id"]) == rows
             assert end(process)[0] == 0
+
+
+def healthy(directory, url):
+    """Wait until the gateway calls every part of the venue healthy. -> {part: what it tells of it}."""
+    token = run_tool("token", "root", "--role", "admin", "--keys", os.path.join(directory, "jwt.json"))[1].strip()
+    request = urllib.request.Request(url + "/api/v1/admin/health/detailed")
+    request.add_header("Authorization", "Bearer " + token)
+    deadline = time.monotonic() + SECONDS_MAX
+    while True:
+        with urllib.request.urlopen(request) as answer:
+            health = json.load(answer)["data"]
+        if health["status"] == "healthy":
+            return {part["name"]: part for part in health["components"]}
+        assert time.monotonic() < deadline, health
+        time.sleep(0.02)
 
 
 def _rows(query, url, statement, *parameters):

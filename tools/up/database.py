@@ -9,17 +9,20 @@ import subprocess
 import sys
 
 from tools.console import note
+from tools.up.gateway import settle_port, url_of
 
 STOP_SECONDS = 20  # for persistence to finish its transaction; then it is killed
 DIRECTORY_NAME = "postgres"
 
 
 class Database:
-    """start(), stop(); `url` for whoever else is to use it, "" where there is none."""
+    """start(), stop(); `url` for whoever else is to use it, `persistence_url` of what persistence tells of itself over
+    HTTP; "" where there is none."""
 
     def __init__(self, venue):
         self.venue = venue
         self.url = ""
+        self.persistence_url = ""
         self.cluster = None  # the private one
         self.process = None  # persistence
         self._starting = None
@@ -50,11 +53,20 @@ class Database:
         self.url = self.cluster.url
 
     def _start_persistence(self):
-        config = self.venue.config
+        from persistence.config import Config, ConfigError, read_config
+
+        try:
+            settings = Config(**read_config(self.venue.settings_path))
+        except ConfigError as error:
+            note("WARNING: no persistence: %s" % error)
+            return None
+        port = settings.metrics_port if self.venue.persistence_port is None else self.venue.persistence_port
+        if port == 0:
+            port = settle_port(settings.host, 0)
+        if port > 0:
+            self.persistence_url = url_of(settings.host, port)
         command = [sys.executable, "-m", "persistence", "--config", self.venue.settings_path]
-        command += ["--journal", config.journal]
-        if self.venue.persistence_port is not None:
-            command += ["--metrics-port", str(self.venue.persistence_port)]
+        command += ["--journal", self.venue.config.journal, "--metrics-port", str(port)]
         environment = dict(self.venue.environment(), DATABASE_URL=self.url)
         return subprocess.Popen(command, env=environment, stdout=sys.stderr.fileno(), start_new_session=True)
 

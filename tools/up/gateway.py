@@ -71,6 +71,10 @@ def settle_port(host, port):
         return listener.getsockname()[1]
 
 
+def url_of(host, port):
+    return "http://%s:%d" % ("[%s]" % host if ":" in host else host, port)
+
+
 class Gateway:
     """start(), stop(); nothing where the venue has none."""
 
@@ -78,13 +82,13 @@ class Gateway:
         self.venue = venue
         self.process = None
 
-    def start(self, database_url):
+    def start(self, database_url, persistence_url):
         venue = self.venue
         if not venue.gateway_settings:
             return
         command = [sys.executable, "-m", "gateway", "--config", venue.gateway_settings, "--host", venue.config.host]
         command += ["--port", str(venue.gateway_port), "--core-host", venue.config.host, "--access-log", "off"]
-        command += ["--core-port", str(venue.config.trusted_port)]
+        command += ["--core-port", str(venue.config.trusted_port), "--persistence-url", persistence_url]
         environment = dict(venue.environment(), DATABASE_URL=database_url)
         self.process = subprocess.Popen(command, env=environment, stdout=sys.stderr.fileno(), start_new_session=True)
 
@@ -104,8 +108,7 @@ class Gateway:
 
     @property
     def url(self):
-        host = self.venue.config.host
-        return "http://%s:%d" % ("[%s]" % host if ":" in host else host, self.venue.gateway_port)
+        return url_of(self.venue.config.host, self.venue.gateway_port)
 
     def lines(self):
         """-> what a person is told of it."""

@@ -111,7 +111,7 @@ class Running:
         if self.venue.has_database:
             await self.database.start()
         made = await self._make_demo() if self.venue.demo else []
-        self.gateway.start(self.database.url)
+        self.gateway.start(self.database.url, self.database.persistence_url)
         if self.gateway.process is not None:
             await self._answers(self.venue.gateway_port)
         return made
