@@ -42,6 +42,8 @@ class Drainer:
         self.frontier = Frontier(config.journal)
         self._failures = 0
         self._stopping = asyncio.Event()
+        metrics.lag_commands.set_function(self._lag_commands)  # as of when it is asked for, as in health()
+        metrics.lag_seconds.set_function(self._lag_seconds)
 
     def stop(self):
         """Finish the batch that is being written, and end."""
@@ -192,8 +194,6 @@ class Drainer:
     async def _watch(self):
         while True:
             self.frontier.look()
-            self.metrics.lag_commands.set(self._lag_commands())
-            self.metrics.lag_seconds.set(self._lag_seconds())
             if self.progress is not None:
                 self.progress(self.seq, self.frontier.durable_seq)
             await asyncio.sleep(LAG_SECONDS)

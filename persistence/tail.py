@@ -65,12 +65,17 @@ class Tail:
         if self._fd < 0 and not self._open_first():
             return None
         while True:
-            found = peek_record(self._head(self._offset), 0)
+            head = self._head(self._offset)
+            found = peek_record(head, 0)
             if found:
                 size, first_seq, _, _ = found
                 # what the database has was durable once, though what followed it may have been torn since
-                return self._release(size) if first_seq <= self.start.seq or self._is_followed(size) else None
-            if not self._open_following():
+                if first_seq <= self.start.seq or self._is_followed(size):
+                    return self._release(size)
+                if os.pread(self._fd, RECORD_HEADER_BYTES, self._offset) == head:
+                    return None
+                self._buffer = b""  # torn when it was read: the core has written another one there
+            elif not self._open_following():
                 self._look_at_end()
                 return None
 
@@ -85,14 +90,16 @@ class Tail:
         return bool(peek_record(self._head(self._offset + size), 0) or self._later_segments())
 
     def _release(self, size):
-        """-> the record of this size at _offset, proven."""
+        """-> the record of this size at _offset, proven, or None where another one stands there now."""
         found = read_record(self._data(size), 0, self.chain)
         if found is None:
             self._buffer = b""  # it was perhaps read while it was written
             found = read_record(self._data(size), 0, self.chain)
         if found is None:
             raise JournalCorrupt(self._path, self._offset, "a record that does not match its checksum")
-        record, _, chain = found
+        record, end, chain = found
+        if end != size:
+            return None  # written anew since its header was read: look again
         if record.first_seq != self.seq + 1 or record.first_event_seq != self.event_seq + 1:
             text = "command %d stands where %d should" % (record.first_seq, self.seq + 1)
             raise JournalCorrupt(self._path, self._offset, text)
@@ -211,8 +218,7 @@ class Frontier:
         self.durable_seq = 0  # last command that a record follows
         self.time_ns = 0  # of its record
         self._path = ""
-        self._offset = 0
-        self._last = None  # (last seq, time_ns) of the newest record
+        self._offset = 0  # of the newest record: perhaps torn, and another one there later
 
     def look(self):
         """Bring `durable_seq` and `time_ns` up to now. A journal that is not there, or is damaged, brings nothing."""
@@ -224,16 +230,19 @@ class Frontier:
             return
         try:
             if path != self._path:
-                self._path, self._offset, self._last = path, SEGMENT_HEADER_BYTES, None
+                self._path, self._offset = path, SEGMENT_HEADER_BYTES
                 self.durable_seq = max(self.durable_seq, first_seq - 1)
+            found = self._peek(fd, self._offset)
             for _ in range(LOOK_RECORDS_MAX):
-                found = peek_record(os.pread(fd, RECORD_HEADER_BYTES, self._offset), 0)
-                if not found:
+                following = found and self._peek(fd, self._offset + found[0])
+                if not following:
                     return
-                if self._last is not None:
-                    self.durable_seq, self.time_ns = self._last
-                size, first_seq, count, time_ns = found
-                self._last = first_seq + count - 1, time_ns
+                size, first_seq, count, self.time_ns = found
+                self.durable_seq = first_seq + count - 1
                 self._offset += size
+                found = following
         finally:
             os.close(fd)
+
+    def _peek(self, fd, offset):
+        return peek_record(os.pread(fd, RECORD_HEADER_BYTES, offset), 0)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 
 from tests.harness import ROOT, SECONDS_MAX
 from tests.postgres import query
@@ -37,6 +39,16 @@ class PersistenceProcess:
                     return line
             assert time.monotonic() < deadline and self.process.poll() is None, "\n".join(self.log)
             time.sleep(0.005)
+
+    def get(self, path):
+        """Ask its port. -> (HTTP status, text)"""
+        address = self.line("metrics: http").split()[-1].replace("/metrics", path)
+        try:
+            with urllib.request.urlopen(address, timeout=SECONDS_MAX) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
 
     def kill(self):
         self.process.kill()
