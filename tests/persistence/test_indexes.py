@@ -103,8 +103,8 @@ QUERIES = {
     ),
     "an account by its user": ("SELECT * FROM accounts WHERE user_id = 'user-7'", "accounts_user_id_key"),
     "what is to be settled": (
-        "SELECT * FROM settlement_queue WHERE next_attempt_at <= now() ORDER BY next_attempt_at, trade_id LIMIT 10",
-        "settlement_queue_due",
+        "SELECT * FROM settlement_queue ORDER BY trade_id LIMIT 10",
+        "settlement_queue_pkey",
     ),
 }
 
