@@ -11,6 +11,7 @@ from protocol.messages import (
     Code,
     CommandRejected,
     Event,
+    Heartbeat,
     InstrumentDefined,
     OrderAccepted,
     OrderFilled,
@@ -47,6 +48,7 @@ async def traded(core, venue, count):
                 await maker.ask(sell(100, 2), OrderAccepted)
                 taker.send(buy(100, 2))
                 await taker.until(OrderFilled)
+                operator.send(Heartbeat())  # on a busy machine this takes longer than a silent peer is borne with
         await operator.ask(CancelOrder(2, 1), CommandRejected)
     async with peer(core.trusted_port) as witness:
         await witness.login(venue.trusted, resume_after=0)

@@ -354,7 +354,8 @@ async def test_a_user_without_an_account_gets_one(exchange):
     market = await exchange.market()
     stranger = exchange.nobody()
     stranger.token = exchange.live.token("stranger-%s" % uuid.uuid4().hex)
-    assert {row["available"] for row in (await stranger.get("/balances")).data} == {"0.00000000"}
+    amounts = [row["available"] for row in (await stranger.get("/balances")).data]
+    assert amounts and {amount.strip("0") for amount in amounts} == {"."}
     answer = await stranger.post("/orders", limit(market, "buy", "1", "50000"))
     assert (answer.status, answer.code) == (422, "insufficient_funds")
 
