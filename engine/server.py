@@ -105,6 +105,9 @@ class Server:
         self._every(self.heartbeat_ns * 0.5e-9, self._heartbeats)
         if self.durability == Durability.WRITE:
             self._every(WRITE_SYNC_SECONDS, self._sync_beside)
+        if self.sequencer.exchange.seq:
+            self._last_was_tick = False  # as far as is known: what followers wait for, the run before left open
+            self._was_busy()
         self._wake_when_due()
 
     def _every(self, seconds, work):

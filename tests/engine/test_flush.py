@@ -38,6 +38,15 @@ async def test_a_session_that_idles_through_the_tick_that_closes_the_last_record
         assert core.server.failure is None
 
 
+async def test_the_record_that_the_run_before_left_last_is_closed_by_a_tick_at_the_start(venue):
+    """A follower takes a record when another one follows it: it is not to wait for the next trader."""
+    async with serving(venue) as core, peer(core.port, venue.traders[0]) as trader:
+        await trader.ask(CancelOrder(0, 1), CommandRejected)
+    async with serving(venue) as core:
+        recovered = core.server.sequencer.exchange.seq
+        await eventually(lambda: core.server.sequencer.exchange.seq == recovered + 1)
+
+
 class RecordingTransport:
     """What a session writes goes to the log of the disk, too; then on to the real transport."""
 
