@@ -20,6 +20,7 @@ import attrs
 from gateway.config import ConfigError
 from gateway.errors import ApiError
 from gateway.identity import Identity, is_user
+from gateway.key_file import KeyFile
 
 KEY_HEADER, TIME_HEADER, SIGNATURE_HEADER = "X-API-Key", "X-API-Timestamp", "X-API-Signature"
 WINDOW_MS = 5_000
@@ -37,11 +38,11 @@ class _Key:
 
 
 class ApiKeys:
-    """`path` empty: there are none. Read once: start the gateway again after a change."""
+    """`path` empty: there are none."""
 
     def __init__(self, path, clock=time.time):
         """Raises ConfigError."""
-        self._keys = read_keys(path) if path else {}
+        self._file = KeyFile(path, read_keys, clock) if path else None
         self._clock = clock
         self._seen: OrderedDict = (
             OrderedDict()
@@ -57,13 +58,19 @@ class ApiKeys:
         now_ms = int(self._clock() * 1_000)
         if abs(now_ms - int(timestamp)) > WINDOW_MS:
             raise _refused("the timestamp is more than %d ms off" % WINDOW_MS)
-        known = self._keys.get(headers[KEY_HEADER])
+        known = self._key(headers[KEY_HEADER])
         key = known or self._nobody
         expected = signature_of(key.secret, timestamp, method, target, body)
         if not hmac.compare_digest(expected, signature) or known is None:
             raise _refused("no such key, or the signature is wrong")
         self._once(signature, now_ms)
         return key.identity
+
+    def _key(self, key):
+        if self._file is None:
+            return None
+        self._file.look()
+        return self._file.keys.get(key)
 
     def _once(self, signature, now_ms):
         seen = self._seen

@@ -1,12 +1,10 @@
 """JSON Web Tokens: verified with the keys of a JWKS file, each for one algorithm alone; none is issued here.
 
-The file is looked at again once a second and taken anew when it has changed: keys are rotated by adding one, issuing
-tokens under its `kid`, and removing the old one when its last token has expired.
+Keys are rotated by adding one to the file, issuing tokens under its `kid`, and removing the old one when its last token
+has expired.
 """
 
 import json
-import logging
-import os
 import time
 from collections import OrderedDict
 
@@ -16,17 +14,15 @@ import jwt
 from gateway.config import ConfigError
 from gateway.errors import ApiError
 from gateway.identity import Identity, is_user
+from gateway.key_file import KeyFile
 
 ALGORITHMS = ("HS256", "RS256", "EdDSA")
 SECRET_BYTES_MIN = 32  # of HS256: as many as its hash has
 RSA_BITS_MIN = 2048
 TOKEN_CHARACTERS_MAX = 4_096
-KNOWN_MAX = 10_000  # verified tokens that are remembered; the oldest goes first
-LOOK_SECONDS = 1.0
+KNOWN_MAX = 25_000  # verified tokens that are remembered, more than there are WebSockets; the oldest goes first
 #: `amr` values (RFC 8176) that tell of a second factor.
 SECOND_FACTORS = frozenset(("mfa", "otp", "hwk"))
-
-log = logging.getLogger("gateway")
 
 
 @attrs.frozen
@@ -40,28 +36,24 @@ class Tokens:
 
     def __init__(self, path, issuer, audience, leeway_seconds, clock=time.time):
         """Raises ConfigError where the file cannot be used."""
-        self._path = path
+        self._file = KeyFile(path, read_keys, clock)
         self._leeway = leeway_seconds
         self._issuer = issuer or None
         self._audience = audience or None
         self._clock = clock
         self._known: OrderedDict = OrderedDict()  # token -> _Known
-        self._stamp = _stamp(path)
-        self._keys = read_keys(path)
-        self._look_at = clock() + LOOK_SECONDS
 
     def identity_of(self, token):
         """-> Identity. Raises ApiError 401: token_expired, or invalid_token for whatever else is wrong with it."""
-        now = self._clock()
-        if now >= self._look_at:
-            self._look_again(now)
+        if self._file.look():
+            self._known.clear()
         known = self._known.get(token)
         if known is None:
             known = self._verified(token)
             if len(self._known) >= KNOWN_MAX:
                 del self._known[next(iter(self._known))]
             self._known[token] = known
-        elif now >= known.expires + self._leeway:
+        elif self._clock() >= known.expires + self._leeway:
             del self._known[token]
             raise _expired()
         return known.identity
@@ -70,7 +62,7 @@ class Tokens:
         if len(token) > TOKEN_CHARACTERS_MAX:
             raise _invalid("too long")
         try:
-            key = self._keys.get(jwt.get_unverified_header(token).get("kid"))
+            key = self._file.keys.get(jwt.get_unverified_header(token).get("kid"))
             if key is None:
                 raise _invalid("signed by no key that is known here")
             claims = jwt.decode(
@@ -84,23 +76,9 @@ class Tokens:
             )
         except jwt.ExpiredSignatureError:
             raise _expired() from None
-        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             raise _invalid("not a valid token") from None
         return _Known(_identity(claims), int(claims["exp"]))
-
-    def _look_again(self, now):
-        self._look_at = now + LOOK_SECONDS
-        stamp = _stamp(self._path)
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        try:
-            self._keys = read_keys(self._path)
-        except ConfigError as error:
-            log.error("%s; the keys of before stay", error)
-        else:
-            self._known.clear()
-            log.info("keys of tokens: %s", ", ".join(sorted(self._keys)))
 
 
 def read_keys(path):
@@ -146,14 +124,6 @@ def _identity(claims):
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise _invalid("%s is no list of words" % name)
     return Identity(user, frozenset(roles), not SECOND_FACTORS.isdisjoint(methods))
-
-
-def _stamp(path):
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def _invalid(message):

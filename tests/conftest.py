@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Gateway, persistence and what serves them are CPython's; the rest runs under both interpreters.
-CPYTHON_ONLY = ["gateway", "persistence", "tools/db", "tools/reconcile", "tools/wallet"]
+CPYTHON_ONLY = ["gateway", "persistence", "tools/db", "tools/reconcile", "tools/wallet", "tools/test_api_keys.py"]
 collect_ignore = CPYTHON_ONLY if sys.implementation.name == "pypy" else []
 
 # No deadlines: a first call under a tracing JIT takes a hundred times the second.

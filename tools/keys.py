@@ -39,8 +39,8 @@ def open_keys(path):
     return load_keys(path) if os.path.exists(path) else new_keys(os.urandom)
 
 
-class _Changing:
-    """Holds the file beside the keys file that lets only one `tools keys` change it: numbers are never given twice."""
+class Changing:
+    """Holds the file beside the keys file that lets only one process change it: no change is lost."""
 
     def __init__(self, path):
         self.path = path
@@ -59,7 +59,7 @@ class _Changing:
 
 
 def _create(arguments):
-    with _Changing(arguments.keys):
+    with Changing(arguments.keys):
         keys = open_keys(arguments.keys)
         try:
             number, secret = create_key(keys, arguments.account, arguments.role, os.urandom)
@@ -76,7 +76,7 @@ def _create(arguments):
 
 
 def _revoke(arguments):
-    with _Changing(arguments.keys):
+    with Changing(arguments.keys):
         keys = load_keys(arguments.keys)
         if arguments.key not in keys.by_number:
             raise Failed("%s has no key %d" % (arguments.keys, arguments.key))

@@ -1,6 +1,8 @@
 """Signed requests: what a key lets through, what it does not, and that a replay gains nothing."""
 
+import asyncio
 import json
+import os
 import time
 
 import pytest_asyncio
@@ -8,6 +10,8 @@ import pytest_asyncio
 from gateway.api_keys import WINDOW_MS, signature_of
 from tests.gateway.live import until
 from tests.gateway.test_orders import limit
+from tests.harness import SECONDS_MAX
+from tests.tools.journals import run_json, run_tool
 from tools.api_keys import new_api_key
 from tools.token import write_jwks
 
@@ -70,3 +74,35 @@ async def test_a_signed_request(exchange, program):
         answer = await api.request("GET", "/orders?open=true", headers=headers)
         assert (answer.status, answer.code) == (401, "invalid_signature"), changed
         assert entry["secret"] not in json.dumps(answer.body)
+
+
+async def test_keys_are_made_and_revoked_while_the_gateway_runs(exchange, program, tmp_path):
+    api, entry, other = program
+    path = tmp_path / "api-keys.json"
+
+    async def statuses(entry, wanted):
+        """Until both gateways answer with this."""
+        for at in (api, other):
+            await until(
+                lambda at=at: at.get("/balances", headers=signed(entry, "GET", "/api/v1/balances")),
+                lambda answer: (answer.status, answer.body.get("error", {}).get("code")) == wanted,
+            )
+
+    await statuses(entry, (200, None))
+    _, made = await asyncio.to_thread(run_json, "api-keys", "create", api.user, "--file", path)
+    await statuses(made, (200, None))
+    await statuses(entry, (200, None))  # the one of before is as good
+    assert (await asyncio.to_thread(run_tool, "api-keys", "revoke", entry["key"], "--file", path))[0] == 0
+    await statuses(entry, (401, "invalid_signature"))
+    await statuses(made, (200, None))
+
+    (tmp_path / "broken").write_text("{")
+    os.rename(tmp_path / "broken", path)
+    gateways = exchange.live.gateways[-2:]
+    async with asyncio.timeout(SECONDS_MAX):
+        while not all("the keys of before stay" in "".join(gateway.log) for gateway in gateways):
+            await statuses(made, (200, None))
+    await statuses(made, (200, None))
+    assert not [
+        line for gateway in gateways for line in gateway.log if made["secret"] in line or entry["secret"] in line
+    ]

@@ -13,7 +13,8 @@ from tools.console import Failed, note
 from tools.keys import open_keys
 from tools.up.venue import DEMO_ACCOUNTS
 
-SETTINGS_NAME, SECRET_NAME, TOKEN_KEYS_NAME = "gateway.toml", "gateway.secret", "jwt.json"
+SETTINGS_NAME, SECRET_NAME = "gateway.toml", "gateway.secret"
+TOKEN_KEYS_NAME, API_KEYS_NAME = "jwt.json", "api-keys.json"
 DEMO_TOKEN_SECONDS = 24 * 3600
 STOP_SECONDS = 20  # for it to answer what is under way; then it is killed
 
@@ -24,6 +25,7 @@ _SETTINGS = """\
 core_key = %d
 core_secret_file = %s
 jwt_keys = %s
+api_keys = %s
 """
 
 
@@ -41,12 +43,15 @@ def why_no_gateway():
 
 
 def prepare_gateway(directory, keys_path):
-    """Make what is missing: settings, a trusted key and its secret, keys of tokens. -> path of the settings."""
+    """Make what is missing: settings, a trusted key and its secret, keys of tokens and of programs. -> path of the
+    settings."""
+    from tools.api_keys import open_api_keys
     from tools.token import open_jwks
 
     path = os.path.join(directory, SETTINGS_NAME)
-    token_keys = os.path.join(directory, TOKEN_KEYS_NAME)
+    token_keys, api_keys = os.path.join(directory, TOKEN_KEYS_NAME), os.path.join(directory, API_KEYS_NAME)
     open_jwks(token_keys)
+    open_api_keys(api_keys)
     if not os.path.exists(path):
         keys = open_keys(keys_path)
         number, secret = create_key(keys, 0, TRUSTED, os.urandom)
@@ -55,7 +60,7 @@ def prepare_gateway(directory, keys_path):
         with os.fdopen(os.open(secret_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(secret + "\n")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(_SETTINGS % (number, json.dumps(secret_path), json.dumps(token_keys)))
+            file.write(_SETTINGS % (number, *map(json.dumps, (secret_path, token_keys, api_keys))))
     return path
 
 
