@@ -115,6 +115,8 @@ class Core:
                 log.error("the connection to the core ended: %s", error)
                 if error.code == Code.RESUME_UNAVAILABLE:
                     self.last_event_seq = RESUME_NOTHING  # _load begins anew
+                    self._accounts.clear()  # a core that has lost its journal gives the numbers to others
+                    self._users.clear()
                     for listener in self.gap_listeners:
                         listener()
             self._is_loaded = False

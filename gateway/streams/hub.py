@@ -20,13 +20,12 @@ from gateway.streams.subscriptions import Subscriptions
 from gateway.streams.topics import DEPTH, ORDERBOOK, ORDERS, TRADES, Topic
 from gateway.streams.trade_stream import TradeStream
 from gateway.times import text_of_ns
-from protocol.messages import INSTRUMENT_STATES, InstrumentStateChanged, OrderFilled
+from protocol.messages import FEES_ACCOUNT, INSTRUMENT_STATES, InstrumentStateChanged, OrderFilled
 
 CLIENTS_MAX = 20_000
 TOPICS_MAX = 100  # of one client
 BOOKS_MAX = 250  # markets whose book is followed; the core lets a session subscribe to 256
 LOOK_SECONDS = 0.05  # between looks at whether the core is there
-TOKEN_SECONDS = 20.0  # between looks at whether tokens are still good
 SHUTDOWN_SECONDS = 3.0  # for clients to take their close frame
 
 LIVE, CORE_UNAVAILABLE, SHUTTING_DOWN = "live", "core_unavailable", "shutting_down"
@@ -97,8 +96,9 @@ class Streams:
         if topic.channel == ORDERS:
             await self._subscribe_orders(client, topic, request_id, after)
         elif topic.channel == TRADES:
+            is_known = after is not None and await self._has_reached(after)
             self.trades.flush()
-            missed = None if after is None else self.trades.trades.after(after, topic.instrument)
+            missed = self.trades.trades.after(after, topic.instrument) if is_known else None
             self._enter(client, topic)
             frames = [self.trades.frame(*trade) for trade in missed or ()]
             self._answer(client, topic, request_id, after, frames, missed is not None)
@@ -128,6 +128,7 @@ class Streams:
         """What the core tells between here and _enter() is in the snapshot, or among what was missed."""
         if client.identity is None:
             raise ApiError(401, "authentication_required", "the channel orders needs a token first")
+        self.tokens.identity_of(client.token)  # it may have expired since it was shown
         client.account = await self.core.account_of(client.identity.user)
         missed = None if after is None else await self._missed(client.account, after)
         snapshot = await self.private.snapshot(client.account) if missed is None else None
@@ -144,8 +145,8 @@ class Streams:
         """-> updates up to the newest event that was told, or None where they cannot all be had. Nothing may be awaited
         between it and _enter()."""
         ring = self.private.ring
-        if after > self.core.last_event_seq:
-            return None  # of another venue, or of one that lost its journal
+        if not await self._has_reached(after):
+            return None
         older = []
         while (newer := ring.after(account, after)) is None:
             up_to = ring.floor_seq  # which goes up meanwhile
@@ -158,6 +159,15 @@ class Streams:
             older += found
             after = up_to
         return older + newer
+
+    async def _has_reached(self, event_seq):
+        """Whether the venue has come so far: it has not where the number is another venue's, or was lost with a
+        journal. An event that another gateway has told may still be on its way to this one."""
+        core = self.core
+        if event_seq > core.last_event_seq:
+            await core.ask(lambda client: client.find_account(account=FEES_ACCOUNT))  # it answers after it has told
+            await core.caught_up()
+        return event_seq <= core.last_event_seq
 
     def _enter(self, client, topic):
         client.topics[topic] = None
@@ -222,13 +232,15 @@ class Streams:
     def _begin(self, event_seq):
         self._has_begun = True
         self.private.begin(event_seq)
-        self.trades.trades.begin(event_seq)
+        self.trades.begin_after(event_seq)
 
     def _lost(self):
-        """Events were lost to this gateway: whoever follows orders is told, and gets a snapshot."""
+        """Events were lost to this gateway: whoever is told every one of them has to begin anew."""
         self._has_begun = False
-        for client in self.private.clients():
-            client.close(codes.TRY_AGAIN_LATER, "resume_unavailable")
+        for topic, clients in self.subscriptions.topics().items():
+            if topic.channel in (ORDERS, TRADES):
+                for client in clients:
+                    client.close(codes.TRY_AGAIN_LATER, "resume_unavailable")
 
     def _state_changed(self, event):
         """Whoever follows anything of the market is told, and whoever may have orders in it."""
@@ -253,15 +265,13 @@ class Streams:
     async def _tick(self):
         """Everything that goes by the clock."""
         loop = asyncio.get_running_loop()
-        second_at, tokens_at = loop.time() + 1.0, loop.time() + TOKEN_SECONDS
+        second_at = loop.time() + 1.0
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             self._tell_status(self.core.is_live)
             if loop.time() >= second_at:
                 second_at += 1.0
                 self.trades.second()
-            if loop.time() >= tokens_at:
-                tokens_at += TOKEN_SECONDS
                 self._look_at_tokens()
 
     def _tell_status(self, is_live):
@@ -276,7 +286,7 @@ class Streams:
             client.send(frame)
 
     def _look_at_tokens(self):
-        """A socket does not outlive its token."""
+        """A subscription to orders does not outlive its token."""
         for client in self.private.clients():
             try:
                 self.tokens.identity_of(client.token)

@@ -20,7 +20,7 @@ async def carry_out(app, client, text):
         elif cls is Authenticate:
             _authenticate(app, client, asked)
         else:
-            topic = topic_of(asked, app[CORE].catalogue, client.default_symbol)
+            topic = topic_of(asked, app[CORE].market, client.default_symbol)
             if cls is Unsubscribe:
                 streams.unsubscribe(client, topic)
                 client.send(streams.of_topic(Unsubscribed, topic, asked.id).frame())

@@ -78,13 +78,12 @@ async def _serve(request, begin):
 
 
 class _Asked:
-    """What address and query say. Raises ApiError 400 or 404."""
+    """What address and query say. Raises ApiError 400, 404 or 503."""
 
     def __init__(self, request):
-        catalogue = request.app[CORE].catalogue
         self.path_symbol = request.match_info.get("symbol")
         symbol = self.path_symbol or request.query.get("symbol")
-        self.instrument = catalogue.market(symbol).instrument if symbol is not None else EVERY_MARKET
+        self.instrument = request.app[CORE].market(symbol).instrument if symbol is not None else EVERY_MARKET
         self.sequence = None  # the last one the client has seen
         text = request.query.get("sequence")
         if text is not None:

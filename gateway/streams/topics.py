@@ -87,8 +87,9 @@ def id_of(text):
         return None
 
 
-def topic_of(request, catalogue, default_symbol=None):
-    """-> Topic. Raises ApiError 404 or 422."""
+def topic_of(request, market_of, default_symbol=None):
+    """`market_of(symbol)` -> its catalogue.Market (Core.market). -> Topic. Raises ApiError 404 or 422, or 503 while the
+    core may know more markets."""
     channel, symbol = request.channel, request.symbol
     if channel == ORDERS:
         if symbol is not None:
@@ -100,5 +101,5 @@ def topic_of(request, catalogue, default_symbol=None):
     if (request.timeframe is not None) != (channel == CANDLES):
         text = "needs a timeframe" if channel == CANDLES else "has no timeframe"
         raise ApiError(422, "invalid_field", "the channel %s %s" % (channel, text), "timeframe")
-    instrument = catalogue.market(symbol).instrument if symbol is not None else EVERY_MARKET
+    instrument = market_of(symbol).instrument if symbol is not None else EVERY_MARKET
     return Topic(channel, instrument, request.timeframe or "")

@@ -39,6 +39,15 @@ class TradeStream:
             found.last = market.last_price if market is not None else 0
         return found
 
+    def begin_after(self, event_seq):
+        """Nothing of before this event is known, whatever was: what is followed asks the history again."""
+        self.trades.begin(event_seq)
+        self._maker = None
+        self._minutes.clear()
+        self._seeding.clear()
+        for stream in (*self._tickers.values(), *self._candles.values()):
+            self._seed_once(stream.market)
+
     def take(self, fill):
         """An OrderFilled, the maker's before the taker's."""
         if fill.liquidity == Liquidity.MAKER:
@@ -154,11 +163,11 @@ class TradeStream:
 class _TickerStream:
     def __init__(self, topic, market, trades):
         self.topic = topic
-        self._market = market
+        self.market = market
         self._trades = trades
 
     def now(self):
-        return render.ticker(self._trades.minutes_of(self._market.instrument), self._market, time.time_ns()).frame()
+        return render.ticker(self._trades.minutes_of(self.market.instrument), self.market, time.time_ns()).frame()
 
 
 class _CandleStream:
@@ -166,15 +175,15 @@ class _CandleStream:
 
     def __init__(self, topic, market, trades, subscriptions):
         self._topic = topic
-        self._market = market
+        self.market = market
         self._trades = trades
         self._subscriptions = subscriptions
-        self.load()
+        self._bar = self._minutes().candle(self._topic.timeframe, time.time_ns())
 
     def load(self):
         """Make the candle anew from the minutes, and tell it."""
         self._bar = self._minutes().candle(self._topic.timeframe, time.time_ns())
-        if self._bar is not None and self._subscriptions.of(self._topic):
+        if self._bar is not None:
             self._subscriptions.send_latest(self._topic, self.now, self.now())
 
     def now(self):
@@ -202,8 +211,8 @@ class _CandleStream:
 
     def _frame(self, is_closed):
         sequence = self._minutes().sequence
-        message = render.candle(self._bar, self._topic.timeframe, is_closed, sequence, self._market, time.time_ns())
+        message = render.candle(self._bar, self._topic.timeframe, is_closed, sequence, self.market, time.time_ns())
         return message.frame()
 
     def _minutes(self):
-        return self._trades.minutes_of(self._market.instrument)
+        return self._trades.minutes_of(self.market.instrument)

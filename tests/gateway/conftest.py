@@ -28,6 +28,22 @@ async def exchange(live):
 
 
 @pytest.fixture
+def another_gateway(live):
+    """start(**settings) gives a further gateway of the shared venue, for this test alone."""
+
+    def start(**settings):
+        gateway = live.start_gateway(2, **settings)
+        live.gateways.remove(gateway)  # it is not the one that others ask
+        started.append(gateway)
+        return gateway
+
+    started = []
+    yield start
+    for gateway in started:
+        gateway.kill()
+
+
+@pytest.fixture
 def own_venue(tmp_path):
     """A LiveVenue of this test alone, in which nothing runs yet."""
     venue = LiveVenue(tmp_path)

@@ -26,12 +26,23 @@ PRICE_SCALE, QUANTITY_SCALE = 2, 6
 GATEWAYS_MAX = 4
 
 
+#: `python -m` with a clock that is ahead of everybody else's: seconds, then as after -m.
+_AHEAD = """
+import runpy, sys, time
+ahead_ns, time_ns = int(float(sys.argv.pop(1)) * 10**9), time.time_ns
+time.time_ns = lambda: time_ns() + ahead_ns
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
+
+
 class GatewayProcess(LoggedProcess):
     """`python -m gateway`; `settings` are its arguments."""
 
-    def __init__(self, **settings):
+    def __init__(self, seconds_ahead=0, **settings):
+        """`seconds_ahead`: of its clock, where a test would have to wait."""
         arguments = ["--%s=%s" % (name.replace("_", "-"), value) for name, value in settings.items()]
-        super().__init__([sys.executable, "-m", "gateway", *arguments])
+        how = ["-c", _AHEAD, str(seconds_ahead)] if seconds_ahead else ["-m"]
+        super().__init__([sys.executable, *how, "gateway", *arguments])
 
     def ready(self):
         """Wait until it listens. -> itself, with `url`."""

@@ -2,28 +2,10 @@
 
 import asyncio
 
-import pytest
-
 from tests.gateway.live import until_ready
 from tests.gateway.streams.sockets import connected, own_orders, told
 from tests.gateway.test_orders import limit, placed
 from tests.harness import SECONDS_MAX
-
-
-@pytest.fixture
-def late_gateway(live):
-    """start() gives a further gateway of the shared venue, which asks the core for nothing of before."""
-
-    def start():
-        gateway = live.start_gateway(2, history_events=0)
-        live.gateways.remove(gateway)  # it is not the one that others ask
-        started.append(gateway)
-        return gateway
-
-    started = []
-    yield start
-    for gateway in started:
-        gateway.kill()
 
 
 async def resumed(api, sequence):
@@ -36,7 +18,7 @@ async def resumed(api, sequence):
                     return [first, *await socket.all_until("resumed")]
 
 
-async def test_updates_of_before_are_the_same_from_postgres(exchange, late_gateway):
+async def test_updates_of_before_are_the_same_from_postgres(exchange, another_gateway):
     market, alice, bob = await exchange.market(maker_ppm=-100, taker_ppm=300), *await traders(exchange)
     async with own_orders(alice) as socket:
         first = (await placed(alice, limit(market, "sell", "0.3", "50000", client_order_id="a")))["order"]["order_id"]
@@ -52,7 +34,7 @@ async def test_updates_of_before_are_the_same_from_postgres(exchange, late_gatew
             alice, limit(market, "buy", "0.01", "50000", time_in_force="IOC", self_trade_prevention="cancel_taker")
         )
         live = [await socket.next() for _ in range(8)]
-    late = alice.at(late_gateway())
+    late = alice.at(another_gateway(history_events=0))
     await until_ready(late)
     missed = await resumed(late, seen)
     assert missed[:-1] == live
@@ -72,7 +54,7 @@ async def traders(exchange):
     return await exchange.trader("alice"), await exchange.trader("bob")
 
 
-async def test_ticker_and_candles_begin_with_the_history(exchange, late_gateway):
+async def test_ticker_and_candles_begin_with_the_history(exchange, another_gateway):
     market, alice, bob = await exchange.market(), *await traders(exchange)
     for price in ("50000", "51000"):
         await placed(alice, limit(market, "sell", "0.1", price))
@@ -80,7 +62,7 @@ async def test_ticker_and_candles_begin_with_the_history(exchange, late_gateway)
     async with asyncio.timeout(SECONDS_MAX):  # until the drainer has come so far
         while (await alice.get("/statistics/24h/" + market.symbol)).data["trades"] != 2:
             await asyncio.sleep(0.05)
-    late = alice.at(late_gateway())
+    late = alice.at(another_gateway(history_events=0))
     await until_ready(late)
     async with connected(late, "/ws") as socket:
         await socket.send("subscribe", channel="ticker", symbol=market.symbol)

@@ -1,6 +1,12 @@
 """Streams while processes die and come back: nothing is lost, and clients are told."""
 
-from tests.gateway.live import exchange_of, until_ready
+import os
+import shutil
+
+import aiohttp
+import pytest
+
+from tests.gateway.live import exchange_of, until, until_ready
 from tests.gateway.streams.sockets import connected, own_orders, told
 
 
@@ -107,3 +113,87 @@ async def test_a_gateway_that_is_started_again_knows_what_was_missed(own_venue):
             assert [message["type"] for message in await socket.all_until("resumed")] == ["trade_executed"] * 2 + [
                 "resumed"
             ]
+
+
+async def test_a_core_that_has_lost_its_journal(own_venue):
+    """Whoever is told every event is closed: what is missing cannot be had. And nobody gets another user's account."""
+    own_venue.start_core()
+    own_venue.start_gateway()
+    async with exchange_of(own_venue) as exchange:
+        market, alice, bob = await exchange.market(), await exchange.trader("alice"), await exchange.trader("bob")
+        await placed(alice, limit(market, "sell", "0.3", "50000"))
+        await placed(bob, limit(market, "buy", "0.1", "50000"))
+        async with (
+            own_orders(alice) as private,
+            connected(exchange.nobody(), "/ws/trades") as trades,
+            connected(exchange.nobody(), "/ws") as public,
+        ):
+            await public.ask("subscribe", channel="ticker", symbol=market.symbol)
+            await public.until("ticker", volume="0.100000")
+            own_venue.core.kill()
+            shutil.rmtree(own_venue.venue.journal)
+            os.mkdir(own_venue.venue.journal)
+            own_venue.start_core()
+            for socket in (private, trades):
+                assert await socket.closed() == (1013, "resume_unavailable")
+            await public.until("venue_status", status="live")
+    async with exchange_of(own_venue) as exchange:
+        alice.session = exchange.session
+        own_venue.numbers = iter([market.instrument, 1_000, 1_001])
+        again = await exchange.market()
+        assert again == market
+        mallory = await exchange.trader("mallory", btc=7)
+        assert mallory.account == alice.account
+        found = await until(lambda: alice.get("/balances"), lambda answer: answer.status == 200)
+        assert {row["available"] for row in found.data} <= {"0.00000000"}
+        async with own_orders(mallory) as private, connected(exchange.nobody(), "/ws/trades") as trades:
+            await trades.until("subscribed")
+            order_id = await placed(mallory, limit(again, "sell", "0.1", "40000"))
+            assert (await private.until("order_update"))["order_id"] == order_id
+            other = await exchange.trader("other")
+            await placed(other, limit(again, "buy", "0.1", "40000"))
+            assert (await trades.until("trade_executed"))["price"] == "40000.00"
+            ticker = await until(
+                lambda: other.get("/markets/%s/ticker" % again.symbol), lambda answer: answer.status == 200
+            )
+            assert (ticker.data["last"], ticker.data["volume"]) == ("40000.00", "0.100000")
+
+
+async def test_a_socket_while_the_core_is_gone(own_venue):
+    own_venue.start_core()
+    own_venue.start_gateway()
+    async with exchange_of(own_venue) as exchange:
+        market, alice = await exchange.market(), await exchange.trader("alice")
+        own_venue.core.kill()
+        await until_ready(alice, 503)
+        async with connected(alice, "/ws/orders") as socket:
+            error = await socket.next()
+            assert (error["type"], error["code"]) == ("error", "core_unavailable")
+            assert await socket.closed() == (1013, "core_unavailable")
+        async with connected(alice, "/ws") as socket:
+            for symbol, code in ((market.symbol, None), ("NO-SUCH", "core_unavailable")):
+                answer = await socket.ask("subscribe", channel="trades", symbol=symbol)
+                assert answer.get("code") == code
+        async with connected(alice, "/ws/trades", symbol=market.symbol) as socket:
+            assert (await socket.next())["type"] == "subscribed"
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            async with connected(alice, "/ws/markets/NO-SUCH"):
+                pass
+        assert refused.value.status == 503
+
+
+async def test_resume_at_a_gateway_that_hears_of_it_last(own_venue):
+    """A client may know of an event before the gateway it comes to does: that one asks the core, and waits."""
+    own_venue.start_core()
+    first, second = own_venue.start_gateway(0), own_venue.start_gateway(1)
+    async with exchange_of(own_venue) as exchange:
+        market, alice = await exchange.market(), await exchange.trader("alice")
+        await until_ready(alice.at(first))
+        for _ in range(20):
+            async with own_orders(alice.at(first)) as socket:
+                await placed(alice.at(first), limit(market, "sell", "0.001", "50000"))
+                seen = (await socket.until("order_update"))["sequence"]
+                async with connected(alice.at(second), "/ws/orders", sequence=seen) as resumed:
+                    assert (await resumed.next())["type"] == "resumed"
+                async with connected(alice.at(second), "/ws/trades", sequence=seen) as resumed:
+                    assert (await resumed.next())["type"] == "resumed"

@@ -1,8 +1,12 @@
 """`/ws/markets/{symbol}`, `/ws/trades`, `/ws`: what everybody is told of a market."""
 
+import datetime
+import time
+
 import aiohttp
 import pytest
 
+from tests.gateway.live import until_ready
 from tests.gateway.streams.sockets import connected
 
 
@@ -72,6 +76,12 @@ async def test_trades_that_were_missed(exchange):
     async with connected(exchange.nobody(), "/ws/trades", symbol=market.symbol, sequence=seen) as socket:
         missed = await socket.all_until("resumed")
         assert [trade["quantity"] for trade in missed[:-1]] == ["0.200000", "0.300000"]
+
+
+async def test_trades_after_a_sequence_that_was_never_told(exchange):
+    market = await exchange.market()
+    async with connected(exchange.nobody(), "/ws/trades", symbol=market.symbol, sequence=10**17) as socket:
+        assert (await socket.next())["type"] == "resume_unavailable"
 
 
 async def test_a_market_begins_with_its_best_prices_and_ticker(exchange):
@@ -194,6 +204,54 @@ async def test_candles(exchange):
         await subscribed(socket, "candles", market.symbol, timeframe="4h")  # one that has begun already
         candle = await socket.until("candle", timeframe="4h")
         assert (candle["open"], candle["close"], candle["trades"]) == ("50000.00", "49000.00", 2)
+
+
+async def test_a_candle_is_closed_when_its_time_is_over(exchange, another_gateway):
+    """By a clock whose minute is over in a moment, whatever the time is."""
+    market, alice, bob = await exchange.market(), await exchange.trader("alice"), await exchange.trader("bob")
+    late = exchange.nobody().at(another_gateway(seconds_ahead=55 - time.time() % 60))
+    await until_ready(late)
+    async with connected(late, "/ws") as socket:
+        await subscribed(socket, "candles", market.symbol, timeframe="1m")
+        await subscribed(socket, "candles", market.symbol, timeframe="1d")
+        await placed(alice, limit(market, "sell", "0.1", "50000"))
+        await placed(bob, limit(market, "buy", "0.1", "50000"))
+        told = await socket.all_until("candle", timeframe="1m", is_closed=True)
+        opened = next(message for message in told if message["type"] == "candle" and message["timeframe"] == "1m")
+        assert (opened["is_closed"], opened["trades"]) == (False, 1)
+        assert without(told[-1], "timestamp") == {**without(opened, "timestamp"), "is_closed": True}
+        flat = await socket.next()
+        assert _ms(flat["start"]) - _ms(opened["start"]) >= 60_000
+        assert without(flat, "start", "sequence", "timestamp") == {
+            **without(opened, "start", "sequence", "timestamp"),
+            "volume": "0.000000",
+            "quote_volume": "0.00000000",
+            "trades": 0,
+        }
+        await socket.send("ping")
+        assert not [message for message in await socket.all_until("pong") if message.get("is_closed")]
+
+
+async def test_a_trade_of_the_next_minute_closes_the_candle(exchange, another_gateway):
+    """The core's clock is what counts; the gateway's is a minute behind it."""
+    market, alice, bob = await exchange.market(), await exchange.trader("alice"), await exchange.trader("bob")
+    await placed(alice, limit(market, "sell", "0.3", "50000"))
+    await placed(bob, limit(market, "buy", "0.1", "50000"))
+    behind = exchange.nobody().at(another_gateway(seconds_ahead=-60, history_events=0, database_url=""))
+    await until_ready(behind)
+    async with connected(behind, "/ws") as socket:
+        await subscribed(socket, "candles", market.symbol, timeframe="1m")
+        flat = await socket.next()
+        assert (flat["close"], flat["trades"], flat["is_closed"]) == ("50000.00", 0, False)
+        await placed(bob, limit(market, "buy", "0.1", "50000"))
+        closed, opened = await socket.next(), await socket.next()
+        assert (closed["start"], closed["trades"], closed["is_closed"]) == (flat["start"], 0, True)
+        assert (opened["trades"], opened["is_closed"]) == (1, False)
+        assert _ms(opened["start"]) > _ms(flat["start"])
+
+
+def _ms(time):
+    return int(datetime.datetime.fromisoformat(time).timestamp() * 1_000)
 
 
 async def test_a_halt_is_announced(exchange):

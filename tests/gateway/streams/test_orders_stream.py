@@ -3,7 +3,9 @@
 import aiohttp
 import pytest
 
+from tests.gateway.live import until_ready
 from tests.gateway.streams.sockets import connected, own_orders, told
+from tools.token import new_secret_key, write_jwks
 
 
 def limit(market, side, quantity, price, **more):
@@ -204,6 +206,60 @@ async def test_a_bad_token_in_the_header_is_no_websocket(exchange):
             async with connected(nobody, path):
                 pass
         assert refused.value.status == 401
+
+
+@pytest.mark.parametrize("is_in_header", [True, False])
+async def test_a_socket_ends_with_its_token(exchange, another_gateway, is_in_header):
+    gateway = another_gateway(jwt_leeway_seconds=0)
+    alice = (await exchange.trader("alice")).at(gateway)
+    await until_ready(alice)
+    token, alice.token = exchange.live.token(alice.user, seconds=2), None
+    headers = {"Authorization": "Bearer " + token} if is_in_header else {}
+    async with connected(alice, "/ws/orders", headers=headers) as socket:
+        if not is_in_header:
+            assert (await socket.ask("authenticate", token=token))["type"] == "authenticated"
+        await socket.until("orders_snapshot")
+        assert await socket.closed() == (4401, "token_expired")
+    async with connected(alice, "/ws") as socket:
+        answer = await socket.ask("authenticate", token=token)
+        assert (answer["type"], answer["code"]) == ("error", "token_expired")
+
+
+async def test_a_new_token_keeps_a_socket_open(exchange, another_gateway):
+    gateway = another_gateway(jwt_leeway_seconds=0)
+    alice = (await exchange.trader("alice")).at(gateway)
+    await until_ready(alice)
+    short, long = exchange.live.token(alice.user, seconds=2), alice.token
+    alice.token = short
+    async with own_orders(alice) as socket, own_orders(alice) as other:
+        assert (await socket.ask("authenticate", token=long))["type"] == "authenticated"
+        assert await other.closed() == (4401, "token_expired")
+        market = await exchange.market()
+        alice.token = long
+        order_id = await placed(alice.at(exchange.live), limit(market, "sell", "0.1", "50000"))
+        assert (await socket.until("order_update"))["order_id"] == order_id
+
+
+async def test_orders_cannot_be_subscribed_to_with_a_token_that_has_expired(exchange, another_gateway):
+    gateway = another_gateway(jwt_leeway_seconds=0)
+    alice = (await exchange.trader("alice")).at(gateway)
+    await until_ready(alice)
+    alice.token = exchange.live.token(alice.user, seconds=2)
+    async with connected(alice, "/ws") as socket, own_orders(alice) as other:
+        assert await other.closed() == (4401, "token_expired")
+        answer = await socket.ask("subscribe", channel="orders")
+        assert (answer["type"], answer["code"]) == ("error", "token_expired")
+
+
+async def test_a_socket_ends_with_the_key_of_its_token(exchange, another_gateway, tmp_path):
+    """A key that is taken out of the file takes the tokens that it signed with it."""
+    path = str(tmp_path / "jwt.json")
+    write_jwks(path, exchange.live.jwks)
+    alice = (await exchange.trader("alice")).at(another_gateway(jwt_keys=path))
+    await until_ready(alice)
+    async with own_orders(alice) as socket:
+        write_jwks(path, {"keys": [new_secret_key("another")]})
+        assert await socket.closed() == (4401, "invalid_token")
 
 
 async def test_a_socket_stays_one_users(exchange):
