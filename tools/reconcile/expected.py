@@ -1,15 +1,19 @@
 """What Postgres should say, derived from the exchange as it replays the journal: rows by table, a chunk at a time."""
 
+import os
 from decimal import Decimal
 
 import attrs
 
 from engine.exchange import Exchange
+from engine.snapshots import SUFFIX, SnapshotDamaged, read_snapshot, snapshot_paths
 from protocol.content import record_commands, record_events
+from protocol.errors import JournalCorrupt
 from protocol.journal import JournalReader, first_seq_of, segment_paths
 from protocol.messages import FEES_ACCOUNT, Deposited, OrderFilled, Withdrawn
 from tools.console import Failed
 from tools.journal.state import check_rules
+from tools.reconcile.audit import audit_row
 from tools.reconcile.orders import Orders
 
 CHUNK_EVENTS = 5_000
@@ -22,6 +26,11 @@ MINUTE_NS = 60 * 10**9
 def decimal(units, scale):
     """-> units x 10^-scale, exactly."""
     return Decimal(units).scaleb(-scale)
+
+
+def limit(units, scale):
+    """-> the amount; None where 0 stands for no limit, or no price."""
+    return decimal(units, scale) if units else None
 
 
 def us(time_ns):
@@ -48,35 +57,48 @@ class Chunk:
     order_events: dict = attrs.field(factory=dict)  # event_seq -> row
     orders: dict = attrs.field(factory=dict)  # order_id -> row of an order that has ended
     trades: dict = attrs.field(factory=dict)  # trade_id -> row
+    audit_logs: dict = attrs.field(factory=dict)  # event_seq -> row
     moves: list = attrs.field(factory=list)  # Moves of each command that moved anything
 
 
 class Replay:
     """Iterate over it: Chunks, in order, up to command `seq`. Afterwards `exchange`, `orders.open` and `candles` are as
-    of then. Raises JournalCorrupt, and Failed where the journal does not reach from the first command to `seq`."""
+    of then. Where the journal was pruned, it begins from the oldest snapshot that the rest of it continues:
+    `start_seq`, `start_event_seq` and `start_us` are the snapshot's, else 0.
 
-    def __init__(self, directory, seq, advance):
+    `depth` is told of time and of orders, see depth.py. Raises JournalCorrupt, and Failed where the journal does not
+    reach from the first command, or such a snapshot, to `seq`.
+    """
+
+    def __init__(self, directory, seq, advance, depth):
         check_rules(directory)
-        first = first_seq_of(segment_paths(directory)[0])
-        if first > 1:
-            raise Failed("the journal starts at command %d: only a whole one can be compared" % first)
         self.directory = directory
         self.seq = seq
         self.exchange = Exchange()
+        self.start_seq = self.start_event_seq = self.start_us = 0
+        self.event_seq = 0
+        first = first_seq_of(segment_paths(directory)[0])
+        if first > 1:
+            snapshot = _oldest_snapshot(directory, first - 1, seq)
+            self.exchange = snapshot.exchange
+            self.start_seq, self.start_event_seq = snapshot.seq, snapshot.event_seq
+            self.start_us = us(snapshot.time_ns)
+            self.event_seq = snapshot.event_seq
         self.orders = Orders(self.exchange)
         self.candles = {}  # (instrument, timeframe, start in us) -> row, and the event of its last trade
-        self.venue_id = 0
         self._advance = advance
-        self.event_seq = 0
-        self._balances = {}  # (account, asset) -> (available, reserved), as last seen
+        self._depth = depth
+        depth.begin(self.start_us * 1000)
+        self._balances = self._balances_now()  # (account, asset) -> (available, reserved), as last seen
         self.moved_at = {}  # (account, asset) -> (event_seq, seq) of the last command that moved it
         self._maker = None
 
     def __iter__(self):
-        reader = JournalReader(self.directory)
-        chunk = Chunk(1)
-        for path, offset, record in reader:
-            self._take(record, chunk, "%s at byte %d" % (path, offset))
+        reader = JournalReader(self.directory, self.exchange.seq + 1)
+        chunk = Chunk(self.event_seq + 1)
+        for path, offset, record in reader if self.exchange.seq < self.seq else ():
+            self._depth.before(record.time_ns, self.exchange, self.event_seq)
+            self._take(record, chunk, path, offset)
             chunk.last_event_seq = self.event_seq
             if self.exchange.seq >= self.seq:
                 break
@@ -89,8 +111,11 @@ class Replay:
             raise Failed(text % self.seq)
         yield chunk
 
-    def _take(self, record, chunk, where):
+    def _take(self, record, chunk, path, offset):
         """Decide a record's commands again, and hold what they give against what they gave."""
+        where = "%s at byte %d" % (path, offset)
+        if record.first_seq != self.exchange.seq + 1:
+            raise JournalCorrupt(path, offset, "the snapshot at command %d ends inside this record" % self.start_seq)
         journaled = iter(record_events(record))
         diverges = "%s: commands give other events now than when they were journaled; see journal verify" % where
         for _, command in record_commands(record):
@@ -114,9 +139,15 @@ class Replay:
                 chunk.order_events[event.event_seq] = row
             if type(event) is OrderFilled:
                 self._take_fill(chunk, event, seq)
+            if row is not None and event.instrument in self.exchange.books:
+                self._depth.touched(event.instrument, event.time_ns)
             for key in self._touched(event):
                 touched[key] = True
         chunk.orders.update(self.orders.take_ended())
+        row, event = audit_row(self.exchange, command, events)
+        if row is not None:
+            row.update(event_seq=event.event_seq, seq=seq, time=us(event.time_ns))
+            chunk.audit_logs[event.event_seq] = row
         changes = self._changes(touched)
         if changes:
             chunk.moves.append(Moves(seq, events[0].event_seq, events[-1].event_seq, changes))
@@ -178,6 +209,11 @@ class Replay:
             yield event.account, book.instrument.quote
             yield FEES_ACCOUNT, book.instrument.quote
 
+    def _balances_now(self):
+        ledger = self.exchange.ledger
+        accounts = (OUTSIDE_ACCOUNT, *ledger.accounts)
+        return {(account, asset): self.balance(account, asset) for account in accounts for asset in ledger.assets}
+
     def _changes(self, touched):
         changes = {}
         for key in touched:
@@ -196,3 +232,19 @@ class Replay:
         if known is None:
             return 0, 0
         return ledger.assets[asset].available[known.index], ledger.assets[asset].reserved[known.index]
+
+
+def _oldest_snapshot(directory, seq_min, seq_max):
+    """-> the oldest good Snapshot of these commands. Raises Failed."""
+    for path in reversed(snapshot_paths(directory)):
+        name = os.path.basename(path)[: -len(SUFFIX)]
+        if name.isdecimal() and seq_min <= int(name) <= seq_max:
+            try:
+                return read_snapshot(path)
+            except SnapshotDamaged:
+                continue
+    text = (
+        "the journal starts at command %d, Postgres is at %d, and there is no good snapshot from %d to %d to begin"
+        " from: compare with a copy of the journal that is whole, or has one"
+    )
+    raise Failed(text % (seq_min + 1, seq_max, seq_min, seq_max))

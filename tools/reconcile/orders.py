@@ -23,16 +23,19 @@ from protocol.messages import (
     SelfTradePrevention,
     Side,
 )
+from tools.reconcile.comparison import UNKNOWN, storable
 
 ZERO = Decimal(0)
 
 
 class Orders:
-    """`open`: order_id -> row of each order that has not ended, its amounts in units: row_of() makes them decimals."""
+    """`open`: order_id -> row of each order that has not ended, its amounts in units: row_of() makes them decimals.
+    It begins with those that the exchange has; what is only in events before that is UNKNOWN."""
 
     def __init__(self, exchange):
         self._exchange = exchange
-        self.open = {}
+        slots = [slot for slot in range(1, exchange.orders.used) if exchange.orders.order_id[slot]]
+        self.open = {exchange.orders.order_id[slot]: self._as_it_is(slot) for slot in slots}
         self.count = 0  # rows in all
         self._ended = {}
 
@@ -71,8 +74,35 @@ class Orders:
         row["reserved"] = Decimal(row["reserved"]).scaleb(-asset.scale) if asset is not None else ZERO
         row["stop_price"] = Decimal(row["stop_price"]).scaleb(-instrument.price_scale) if row["stop_price"] else None
         notional_scale = instrument.price_scale + instrument.quantity_scale
-        row["filled_notional"] = Decimal(row["filled_notional"]).scaleb(-notional_scale)
+        if row["filled_notional"] is not UNKNOWN:
+            row["filled_notional"] = Decimal(row["filled_notional"]).scaleb(-notional_scale)
         _scale(row, instrument)
+        return row
+
+    def _as_it_is(self, slot):
+        """-> the row of an order that was open before."""
+        orders = self._exchange.orders
+        filled = orders.quantity[slot] - orders.open_quantity[slot]
+        is_waiting = bool(orders.is_waiting[slot])
+        row = dict.fromkeys(
+            ("created_event_seq", "event_seq", "seq", "created_at", "updated_at", "filled_notional", "fee"), UNKNOWN
+        )
+        row.update({name: getattr(orders, name)[slot] for name in ("order_id", "account", "instrument")})
+        row.update({name: getattr(orders, name)[slot] for name in ("price", "stop_price", "quantity")})
+        row.update(
+            triggered_at=UNKNOWN if orders.stop_price[slot] and not is_waiting else None,
+            ended_at=None,
+            expire_time=orders.expire_time_ns[slot] // 1000 or None,
+            post_only=bool(orders.post_only[slot]),
+            side=SIDES[orders.side[slot]],
+            type=ORDER_TYPES[orders.order_type[slot]],
+            time_in_force=TIMES_IN_FORCE[orders.time_in_force[slot]].upper(),
+            self_trade_prevention=SELF_TRADE_PREVENTIONS[orders.self_trade_prevention[slot]],
+            client_order_id=storable(orders.client_order_id[slot]) or None,
+            status="PENDING" if is_waiting else "PARTIALLY_FILLED" if filled else "OPEN",
+            reason=None,
+            filled_quantity=filled,
+        )
         return row
 
     # --- events ------------------------------------------------------------------------------------------------------
@@ -101,7 +131,7 @@ class Orders:
             "type": ORDER_TYPES[event.order_type],
             "time_in_force": TIMES_IN_FORCE[event.time_in_force].upper(),
             "self_trade_prevention": SELF_TRADE_PREVENTIONS[event.self_trade_prevention],
-            "client_order_id": event.client_order_id or None,
+            "client_order_id": storable(event.client_order_id) or None,
             "reason": None,
             "price": event.price,
             "stop_price": event.stop_price,
@@ -181,7 +211,7 @@ class Orders:
             "type": ORDER_TYPES.get(command.order_type),
             "time_in_force": TIMES_IN_FORCE.get(command.time_in_force, "").upper() or None,
             "self_trade_prevention": SELF_TRADE_PREVENTIONS.get(command.self_trade_prevention),
-            "client_order_id": command.client_order_id or None,
+            "client_order_id": storable(command.client_order_id) or None,
             "status": "REJECTED",
             "reason": CODES[event.code],
             "price": command.price,
@@ -215,5 +245,5 @@ def _scale(row, instrument):
     for column in ("quantity", "filled_quantity", "open_quantity"):
         if row.get(column) is not None:
             row[column] = Decimal(row[column]).scaleb(-instrument.quantity_scale)
-    if row["fee"] is not None:
+    if row["fee"] is not None and row["fee"] is not UNKNOWN:
         row["fee"] = Decimal(row["fee"]).scaleb(-instrument.quote_asset.scale if instrument.base else 0)

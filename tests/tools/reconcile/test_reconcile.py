@@ -8,12 +8,16 @@ import psycopg2
 import pytest
 import pytest_asyncio
 
+from persistence.config import Config
 from persistence.migrate import migrate
 from tests.persistence.databases import drain
 from tests.persistence.journals import CrowdJournal
 from tests.postgres import create_database, drop_database, fresh_database, query, url_of
 from tools.__main__ import main
-from tools.reconcile.compare import TABLES
+from tools.journal.prune import prunable, remove
+from tools.reconcile import DEPTH_LEVELS, DEPTH_SECONDS
+from tools.reconcile.comparison import TABLES
+from tools.snapshot import take_snapshot
 
 COMMANDS = 3_000
 MASTER = "reconcile_master"
@@ -122,6 +126,28 @@ CHANGES = [
     ("candles", "UPDATE candles SET high = high + 0.01 WHERE (instrument, timeframe, start) = (SELECT instrument,"
      " timeframe, max(start) FROM candles WHERE timeframe = '1m' GROUP BY 1, 2 LIMIT 1) RETURNING NULL"),
     ("candles", "DELETE FROM candles WHERE timeframe = '1d' RETURNING NULL"),
+    ("audit_logs", "UPDATE audit_logs SET reason = 'another' WHERE event_seq = (SELECT min(event_seq) FROM audit_logs"
+     " WHERE action = 'set_instrument_state') RETURNING event_seq"),
+    ("audit_logs", "UPDATE audit_logs SET admin = admin + 1 WHERE event_seq = (SELECT max(event_seq) FROM audit_logs)"
+     " RETURNING event_seq"),
+    ("audit_logs", "UPDATE audit_logs SET details = jsonb_set(details, '{amount}', '\"1.0000\"') WHERE event_seq ="
+     " (SELECT min(event_seq) FROM audit_logs WHERE action = 'deposit' AND asset = 2) RETURNING event_seq"),
+    ("audit_logs", "DELETE FROM audit_logs WHERE event_seq = (SELECT min(event_seq) FROM audit_logs WHERE action ="
+     " 'unblock_account') RETURNING event_seq"),
+    ("audit_logs", "INSERT INTO audit_logs SELECT event_seq, time, 1, 'set_fees', NULL, 1, NULL, NULL, '{}' FROM"
+     " order_events WHERE event_seq = (SELECT min(event_seq) FROM order_events) RETURNING event_seq"),
+    ("depth_snapshots", "UPDATE depth_snapshots SET bids = jsonb_set(bids, '{0,1}', '\"7\"') WHERE (instrument, time) ="
+     " (SELECT instrument, time FROM depth_snapshots WHERE bids <> '[]' ORDER BY time, instrument LIMIT 1)"
+     " RETURNING event_seq"),
+    ("depth_snapshots", "UPDATE depth_snapshots SET asks = asks - 0 WHERE (instrument, time) = (SELECT instrument, time"
+     " FROM depth_snapshots WHERE jsonb_array_length(asks) > 1 ORDER BY time DESC, instrument LIMIT 1)"
+     " RETURNING event_seq"),
+    ("depth_snapshots", "WITH gone AS (DELETE FROM depth_snapshots WHERE instrument = 1 AND time = (SELECT max(time)"
+     " FROM depth_snapshots WHERE instrument = 1) RETURNING event_seq) SELECT event_seq FROM gone"),
+    ("depth_snapshots", "UPDATE depth_snapshots SET time = time - interval '10 seconds' WHERE (instrument, time) ="
+     " (SELECT instrument, max(time) FROM depth_snapshots WHERE instrument = 3 GROUP BY 1) RETURNING NULL"),
+    ("depth_snapshots", "INSERT INTO depth_snapshots SELECT 1, p.time + interval '1 minute', p.event_seq, '[]', '[]'"
+     " FROM position p RETURNING event_seq"),
 ]  # fmt: skip
 
 
@@ -159,6 +185,99 @@ def test_rows_beyond_the_position_are_named(crowd, drained, capsys):
     assert [row["postgres"] for row in report["differences"] if row["table"] == "ledger_entries"] == [
         "beyond the position"
     ]
+
+
+def test_the_defaults_are_those_of_persistence():
+    assert (Config().depth_seconds, Config().depth_levels) == (DEPTH_SECONDS, DEPTH_LEVELS)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seconds, levels", [(1, 2), (60, 500)])
+async def test_depth_snapshots_of_other_settings(crowd, database, capsys, seconds, levels):
+    settings = {"depth_seconds": seconds, "depth_levels": levels}
+    await drain(crowd.directory, database, crowd.exchange.seq - 1, **settings)
+    arguments = ["--depth-seconds", str(seconds), "--depth-levels", str(levels)]
+    assert main(["reconcile", crowd.directory, "--database", database, *arguments]) == 0
+    capsys.readouterr()
+    count = query(database, "SELECT count(*) FROM depth_snapshots")[0][0]
+    main(["reconcile", crowd.directory, "--database", database, "--json", *arguments])
+    assert json.loads(capsys.readouterr().out)["tables"]["depth_snapshots"] == {"compared": count, "differ": 0}
+
+
+def test_arguments_that_make_no_sense(crowd, drained, capsys):
+    arguments = ["reconcile", crowd.directory, "--database", drained]
+    assert main([*arguments, "--depth-seconds", "0"]) == 2
+    assert "--depth-seconds must be at least 1" in capsys.readouterr().err
+
+
+# --- a journal that was pruned -------------------------------------------------------------------------------------
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pruned(postgres, tmp_path_factory):
+    """-> (journal that begins in the middle, with a snapshot; name of a database that all of it was drained into)"""
+    made = CrowdJournal(tmp_path_factory.mktemp("pruned"), seed=8).add(COMMANDS)
+    snapshot = take_snapshot(made.directory)
+    made.add(COMMANDS)
+    name = "reconcile_pruned"
+    create_database(postgres, name, "template0")
+    migrate(url_of(postgres, name))
+    await drain(made.directory, url_of(postgres, name), made.exchange.seq - 1)
+    paths = prunable(made.directory)[1]
+    assert paths
+    remove(paths, made.directory)
+    yield made, name, snapshot
+    drop_database(postgres, name)
+    made.close()
+
+
+@pytest.fixture
+def drained_before(postgres, pruned):
+    name = fresh_database(postgres, pruned[1])
+    yield url_of(postgres, name)
+    drop_database(postgres, name)
+
+
+def test_a_pruned_journal_is_compared_from_its_snapshot_on(pruned, drained_before, capsys):
+    journal, _, snapshot = pruned
+    code, report = reconcile(journal, drained_before, capsys)
+    assert report["differences"] == []
+    assert (code, report["from_seq"], report["seq"]) == (0, snapshot["seq"], journal.exchange.seq - 1)
+    after = query(drained_before, "SELECT count(*) FROM trades WHERE event_seq > %d" % snapshot["event_seq"])
+    assert report["tables"]["trades"]["compared"] == after[0][0] > 0
+    assert all(table["compared"] for name, table in report["tables"].items() if name != "settlement")
+    assert main(["reconcile", journal.directory, "--database", drained_before]) == 0
+    assert "begins from the snapshot at command %d\n" % snapshot["seq"] in capsys.readouterr().out
+
+
+AFTER = [
+    ("trades", "UPDATE trades SET price = price + 1 WHERE trade_id = (SELECT max(trade_id) FROM trades)"),
+    ("balances", "UPDATE balances SET available = available + 1 WHERE account = 1 AND asset = 2"),
+    ("orders", "UPDATE orders SET filled_quantity = filled_quantity + 1 WHERE order_id = (SELECT min(order_id) FROM"
+     " open_orders)"),
+    ("orders", "DELETE FROM orders WHERE order_id = (SELECT min(order_id) FROM open_orders)"),
+    ("candles", "UPDATE candles SET close = close + 1 WHERE (instrument, timeframe, start) = (SELECT instrument,"
+     " timeframe, max(start) FROM candles WHERE timeframe = '1m' GROUP BY 1, 2 LIMIT 1)"),
+    ("trades", "DELETE FROM trades WHERE trade_id = 1"),  # long before, and yet they are counted
+    ("audit_logs", "DELETE FROM audit_logs WHERE event_seq = (SELECT max(event_seq) FROM audit_logs)"),
+    ("depth_snapshots", "DELETE FROM depth_snapshots WHERE (instrument, time) = (SELECT instrument, max(time) FROM"
+     " depth_snapshots GROUP BY 1 LIMIT 1)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("table, statement", AFTER, ids=["%s-%d" % (pair[0], i) for i, pair in enumerate(AFTER)])
+def test_a_change_is_seen_without_the_beginning(pruned, drained_before, capsys, table, statement):
+    change(drained_before, statement)
+    code, report = reconcile(pruned[0], drained_before, capsys)
+    assert code == 1
+    assert table in {difference["table"] for difference in report["differences"]}
+
+
+def test_a_pruned_journal_without_a_snapshot_that_the_database_has_come_to(pruned, drained_before, capsys):
+    journal, _, snapshot = pruned
+    change(drained_before, "UPDATE position SET seq = %d" % (snapshot["seq"] - 1))
+    error = said([journal.directory, "--database", drained_before], capsys)
+    assert re.search("there is no good snapshot from [0-9]+ to %d" % (snapshot["seq"] - 1), error)
 
 
 # --- what cannot be compared ---------------------------------------------------------------------------------------
