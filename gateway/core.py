@@ -19,6 +19,7 @@ from protocol.stream import StreamOverflow
 ANSWER_SECONDS = 5.0  # for the core to answer, reconnects included
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.1, 5.0  # between clients, where one ended for good
 POLL_SECONDS = 0.01
+LOOK_SECONDS = 0.02  # between looks at whether the core has gone from under a question
 EVENTS_WAITING_MAX = 1_000_000  # of the whole venue; beyond, the connection is made anew and resumes
 
 log = logging.getLogger("gateway")
@@ -33,13 +34,14 @@ class Core:
         self._secret = secret
         self._history_events = history_events  # of before the start: what clients of one that ended have missed
         self._client = None
-        self._task = None
+        self._tasks = []
         self._is_loaded = False
         self._accounts = {}  # user -> number
         self._users = {}  # number -> user
         self._id_prefix = "g" + secrets.token_hex(7)
         self._ids = 0
         self._waiting = []  # of (event_seq, future), see caught_up()
+        self._asking = {}  # asyncio.Timeout of each question under way -> None
         self.catalogue = Catalogue()
         self.recent = RecentOrders()
         self.last_event_seq = RESUME_NOTHING  # of what the listeners have been given
@@ -53,12 +55,14 @@ class Core:
     # --- the connection ---
 
     def start(self):
-        self._task = asyncio.get_running_loop().create_task(self._keep())
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._keep()), loop.create_task(self._look())]
 
     async def close(self):
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         if self._client is not None:
             await self._client.close()
 
@@ -182,6 +186,16 @@ class Core:
                 if self._waiting:
                     self._wake()
 
+    async def _look(self):
+        """Whoever asks while the core goes is not left waiting."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._asking and not self.is_live:
+                asking, self._asking = self._asking, {}
+                for deadline in asking:
+                    deadline.reschedule(loop.time())
+
     async def caught_up(self, event_seq=None):
         """Wait until the listeners have been given this event, or all that have come. Raises ApiError 503."""
         if event_seq is None:
@@ -203,16 +217,32 @@ class Core:
 
     # --- requests ---
 
-    async def ask(self, request):
-        """Await a call of the client, made by `request(client)`: `await core.ask(lambda c: c.balances(account=a))`.
+    async def ask(self, question):
+        """Await a query, made by `question(client)`: `await core.ask(lambda client: client.balances(account=a))`.
 
-        Raises ApiError for what the core says no to, 503 core_unavailable where it is gone, and 503 outcome_unknown
-        where a command was sent and no answer came: it may have been, or may yet be, executed.
+        Raises ApiError for what the core says no to, and 503 core_unavailable where it is gone, or goes before it has
+        answered.
         """
         client = self.client
         try:
+            async with asyncio.timeout(ANSWER_SECONDS) as deadline:
+                self._asking[deadline] = None
+                try:
+                    return await question(client)
+                finally:
+                    self._asking.pop(deadline, None)
+        except (Rejected, RequestRefused) as failure:
+            raise of_core(failure) from None
+        except (WindowFull, ConnectionClosed, TimeoutError):
+            raise core_unavailable() from None
+
+    async def command(self, command):
+        """The same for what changes something. It waits for a core that comes back, and raises ApiError 503
+        outcome_unknown where it was sent and no answer came: it may have been, or may yet be, executed."""
+        client = self.client
+        try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await request(client)
+                return await command(client)
         except (Rejected, RequestRefused) as failure:
             raise of_core(failure) from None
         except WindowFull:
@@ -254,7 +284,7 @@ class Core:
         if account is None:
             found = await self.ask(lambda client: client.find_account(user=user))
             if found is None:
-                found = await self.ask(lambda client: client.open_account(user))
+                found = await self.command(lambda client: client.open_account(user))
             account = found.account
             self._remember(user, account)
         return account

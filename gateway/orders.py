@@ -161,7 +161,7 @@ async def amend(call):
         raise unknown_order()
     market = core.catalogue.markets[row.instrument]
     arguments = amend_arguments(call.body, market)
-    amended = await core.ask(lambda client: client.amend(order_id, account=account, **arguments))
+    amended = await core.command(lambda client: client.amend(order_id, account=account, **arguments))
     await core.caught_up(amended.event_seq)
     recent = core.recent.order(account, order_id)
     order = recent_order(recent, market) if recent is not None else amended_order(row, amended, market)
@@ -181,7 +181,7 @@ async def cancel(call):
     core = call[CORE]
     order_id = call.path_number("order_id", unknown_order)
     account = await core.account_of(call.identity.user)
-    event = await core.ask(lambda client: client.cancel(order_id, account=account))
+    event = await core.command(lambda client: client.cancel(order_id, account=account))
     return cancelled_order(event, core.catalogue.markets[event.instrument])
 
 
@@ -204,6 +204,6 @@ async def cancel_all(call):
     instrument = core.market(query.symbol).instrument if query.symbol is not None else 0
     account = await core.account_of(call.identity.user)
     side = query.side or 0
-    done = await core.ask(lambda client: client.cancel_all(instrument=instrument, side=side, account=account))
+    done = await core.command(lambda client: client.cancel_all(instrument=instrument, side=side, account=account))
     markets = core.catalogue.markets
     return CancelledOrders(done.count, [cancelled_order(event, markets[event.instrument]) for event in done.orders])

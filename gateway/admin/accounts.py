@@ -43,7 +43,7 @@ class OpenedAccount(msgspec.Struct):
 async def open_account(call):
     """A user has one account; asked for again it is the same, status 200. Users open theirs by their first request."""
     admin = await admin_of(call)
-    event = await call[CORE].ask(lambda client: client.open_account(call.body.user, admin=admin))
+    event = await call[CORE].command(lambda client: client.open_account(call.body.user, admin=admin))
     opened = OpenedAccount(
         user=event.user,
         account=str(event.account),
@@ -83,7 +83,7 @@ async def cancel_all(call):
     core, body, reason = call[CORE], call.body, reason_of(call)
     instrument = core.catalogue.market(body.symbol).instrument if body.symbol is not None else 0
     account, admin = (await account_of_user(call, call.path("user"))).account, await admin_of(call)
-    done = await core.ask(
+    done = await core.command(
         lambda client: client.cancel_account(
             account, instrument=instrument, side=body.side or 0, admin=admin, reason=reason
         )
@@ -117,7 +117,7 @@ class BlockedAccount(msgspec.Struct):
 async def block(call):
     core, user, reason = call[CORE], call.path("user"), reason_of(call)
     account, admin = (await account_of_user(call, user)).account, await admin_of(call)
-    done = await core.ask(lambda client: client.block_account(account, reason, admin=admin))
+    done = await core.command(lambda client: client.block_account(account, reason, admin=admin))
     return BlockedAccount(user, True, _cancelled(core, done))
 
 
@@ -135,7 +135,7 @@ async def block(call):
 async def unblock(call):
     core, user, reason = call[CORE], call.path("user"), reason_of(call)
     account, admin = (await account_of_user(call, user)).account, await admin_of(call)
-    done = await core.ask(lambda client: client.unblock_account(account, reason, admin=admin))
+    done = await core.command(lambda client: client.unblock_account(account, reason, admin=admin))
     return BlockedAccount(user, False, _cancelled(core, done))
 
 
@@ -203,7 +203,7 @@ async def _move(call, kind):
     asset = core.catalogue.asset(body.asset)
     amount = asset.amount_units(body.amount)
     account, admin = (await account_of_user(call, body.user)).account, await admin_of(call)
-    event = await core.ask(
+    event = await core.command(
         lambda client: getattr(client, kind)(account, asset.asset, amount, body.reference, admin=admin)
     )
     moved = Moved(

@@ -40,7 +40,7 @@ class UserTier(msgspec.Struct):
 async def set_tier(call):
     user, tier, reason = call.path("user"), call.body.tier, reason_of(call)
     account, admin = (await account_of_user(call, user)).account, await admin_of(call)
-    await call[CORE].ask(lambda client: client.set_account_tier(account, tier, admin=admin, reason=reason))
+    await call[CORE].command(lambda client: client.set_account_tier(account, tier, admin=admin, reason=reason))
     return UserTier(user, tier)
 
 
@@ -74,7 +74,7 @@ class Fees(msgspec.Struct):
 async def set_fees(call):
     core, body, reason = call[CORE], call.body, reason_of(call)
     market, admin = core.catalogue.market(call.path("symbol")), await admin_of(call)
-    event = await core.ask(
+    event = await core.command(
         lambda client: client.set_fees(
             market.instrument,
             maker_ppm=body.maker_ppm,

@@ -115,7 +115,7 @@ async def set_user_limits(call):
     names = ("order_notional_max", "daily_notional_max", "second_factor_above")
     units = {name: units_or_none(asset.amount_units, getattr(body, name), name) for name in names}
     account, admin = await account_of_user(call, user), await admin_of(call)
-    await core.ask(
+    await core.command(
         lambda client: client.set_account_limits(
             account.account,
             asset.asset,
@@ -166,7 +166,7 @@ async def set_rate(call):
     """Of sessions that the user has with a key of the core, from now on. Requests to a gateway have its own limits."""
     user, rate, reason = call.path("user"), call.body.commands_per_second, reason_of(call)
     account, admin = (await account_of_user(call, user)).account, await admin_of(call)
-    await call[CORE].ask(lambda client: client.set_account_rate(account, rate or 0, admin=admin, reason=reason))
+    await call[CORE].command(lambda client: client.set_account_rate(account, rate or 0, admin=admin, reason=reason))
     return UserRate(user, rate)
 
 
@@ -242,7 +242,7 @@ async def set_symbol_limits(call):
         "band_bps": body.price_band_bps or 0,
     }
     admin = await admin_of(call)
-    event = await core.ask(
+    event = await core.command(
         lambda client: client.set_instrument_limits(market.instrument, **limits, admin=admin, reason=reason)
     )
     await core.caught_up(event.event_seq)

@@ -79,7 +79,9 @@ async def resume(call):
 async def _set_state(call, state):
     core, reason = call[CORE], reason_of(call)
     market, admin = core.catalogue.market(call.path("symbol")), await admin_of(call)
-    event = await core.ask(lambda client: client.set_instrument_state(market.instrument, state, reason, admin=admin))
+    event = await core.command(
+        lambda client: client.set_instrument_state(market.instrument, state, reason, admin=admin)
+    )
     await core.caught_up(event.event_seq)
     return TradingState(
         market.symbol, INSTRUMENT_STATES[event.state], event.reason, event.event_seq, text_of_ns(event.time_ns)
@@ -143,7 +145,7 @@ async def define_instrument(call):
     definition = {"price_scale": body.price_scale, "quantity_scale": body.quantity_scale, "tick": tick, "lot": lot}
     definition |= {"collar_bps": body.collar_bps, "base": base.asset, "quote": quote.asset, "admin": admin}
     await _define(call, lambda client: client.define_instrument(number, body.symbol, **definition))
-    event = await core.ask(lambda client: client.set_instrument_state(number, body.state, reason, admin=admin))
+    event = await core.command(lambda client: client.set_instrument_state(number, body.state, reason, admin=admin))
     await core.caught_up(event.event_seq)
     return market_of(catalogue.markets[number])
 
@@ -182,9 +184,9 @@ async def define_asset(call):
 
 
 async def _define(call, request):
-    """Core.ask, and more words for what the core says no to: 409 where it can be that something is there already."""
+    """Core.command, and more words for what the core says no to: 409 where it can be that something is there already."""
     try:
-        return await call[CORE].ask(request)
+        return await call[CORE].command(request)
     except ApiError as error:
         if error.code not in _REFUSED:
             raise

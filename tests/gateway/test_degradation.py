@@ -30,6 +30,22 @@ async def test_the_core_goes_and_comes_back(own_venue):
         assert [row["order_id"] for row in found.data["orders"]] == [order["order_id"]]
 
 
+async def test_a_question_under_way_when_the_core_goes(own_venue):
+    """It changes nothing, so that there is nothing to settle: it is refused, not waited for."""
+    own_venue.start_core()
+    own_venue.start_gateway()
+    async with exchange_of(own_venue) as exchange:
+        market, alice = await exchange.market(), await exchange.trader()
+        await alice.get("/balances")  # the gateway knows the account
+        own_venue.core.process.send_signal(signal.SIGSTOP)
+        paths = ("/balances", "/orders?open=true", "/orderbook/%s?depth=7" % market.symbol, "/orders/4194305")
+        asking = [asyncio.create_task(alice.get(path)) for path in paths]
+        await asyncio.wait(asking, timeout=0.3)  # they are on their way
+        own_venue.core.kill()
+        for answer in await asyncio.gather(*asking):
+            assert (answer.status, answer.code, answer.headers["Retry-After"]) == (503, "core_unavailable", "1")
+
+
 async def test_an_order_whose_answer_is_lost_is_settled(own_venue):
     """The core stops before it has read the order, or after; it is killed and comes back: there is one order."""
     own_venue.start_core()
