@@ -1,9 +1,11 @@
-"""WebSocket streams: how long from an event to every client, and what a client costs. CPython runs this, the gateway
-and the clients (a process of their own, perf/stream_clients.py); `--core-python` the core.
+"""WebSocket streams: how long from an event to every client, and what a client costs. CPython runs this, the gateway,
+the clients and the orders; `--core-python` the core. On two processors, core and gateway share the first; clients
+(perf/stream_clients.py) and orders (perf/stream_orders.py), a process each, the second.
 
 `watching`: clients of trades and depth, while the book changes so many times a second, half of them with a trade. The
-time counts from when the core took the order (its own clock, before the journal is written) to when the client's
-process has read it. `idle`: clients that subscribe to nothing; afterwards all must still be there.
+time counts from when the core took the order (its own clock, before the journal is written) to when the clients'
+process has read it; beside it, to when the kernel had it ready for that process. `idle`: clients that subscribe to
+nothing; afterwards all must still be there.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+from subprocess import PIPE
 
 from perf.gateway import own_gateway, prepare
 from perf.machine import describe
@@ -30,33 +33,29 @@ def run(core_python, clients, seconds, channels, updates_per_second=10, fill=0):
         asyncio.run(prepare(core))
         with own_gateway(core, {"keys": [new_secret_key("load")]}, access_log="off") as (process, port):
             if (os.cpu_count() or 1) > 1:
-                os.sched_setaffinity(process.pid, {0})  # beside the core; the clients have the other to themselves
-            command = [*pinned(1), sys.executable, "-m", "perf.stream_clients"]
-            child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            settings = {
-                "port": port,
-                "core_port": core.port,
-                "logins": core.logins,
-                "clients": clients,
-                "channels": channels,
-                "seconds": seconds,
-                "settle_seconds": SETTLE_SECONDS,
-                "updates_per_second": updates_per_second,
-                "fill": fill,
-            }
-            child.stdin.write(json.dumps(settings))
-            child.stdin.close()
-            child.stdout.readline()  # filled
-            time.sleep(SETTLE_SECONDS / 2)
+                os.sched_setaffinity(process.pid, {0})
+            orders = {"port": core.port, "logins": core.logins, "fill": fill}
+            place_orders(orders, 0, updates_per_second)
+            time.sleep(SETTLE_SECONDS)
             before_kb = resident_kb(process.pid)
+            child = subprocess.Popen(module("stream_clients"), cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True)
+            tell(child, {"port": port, "clients": clients, "channels": channels})
             connected = json.loads(child.stdout.readline())
             connected_kb = resident_kb(process.pid)
+            time.sleep(SETTLE_SECONDS)
             processor = processor_seconds(process.pid)
             memory = Memory(process.pid)
-            found = json.loads(child.stdout.readline())
-            child.wait()
+            if channels:
+                events = place_orders({**orders, "fill": 0}, seconds, updates_per_second)
+                time.sleep(1)  # for the last of it to come
+            else:
+                events = {}
+                time.sleep(seconds)
             watched = memory.stop()
             used = processor_seconds(process.pid) - processor
+            tell(child, events)
+            found = json.loads(child.stdout.readline())
+            child.wait()
     return {
         "clients": clients,
         "connected": connected,
@@ -66,7 +65,7 @@ def run(core_python, clients, seconds, channels, updates_per_second=10, fill=0):
         "gateway_kb_a_client": round((max(watched) - before_kb) / clients, 1),
         "gateway_kb_each_tenth": watched[:: max(len(watched) // 10, 1)],
         "gateway_kb_growth_second_half": watched[-1] - watched[len(watched) // 2],
-        "gateway_processor_share": round(used / (seconds + SETTLE_SECONDS), 3),
+        "gateway_processor_share": round(used / (seconds + 1), 3),
     }
 
 
@@ -89,6 +88,22 @@ class Memory:
     def _look(self):
         while not self._stopped.wait(1.0):
             self._found.append(resident_kb(self._pid))
+
+
+def module(name):
+    """-> a command that runs a module of perf beside nothing of the venue's."""
+    return [*pinned(1), sys.executable, "-m", "perf.%s" % name]
+
+
+def tell(child, something):
+    child.stdin.write(json.dumps(something) + "\n")
+    child.stdin.flush()
+
+
+def place_orders(settings, seconds, updates_per_second):
+    """-> what has happened, see perf/stream_orders.py."""
+    settings = json.dumps({**settings, "seconds": seconds, "updates_per_second": updates_per_second})
+    return json.loads(subprocess.run(module("stream_orders"), cwd=ROOT, input=settings, stdout=PIPE, text=True).stdout)
 
 
 def resident_kb(pid):
