@@ -6,12 +6,13 @@ import time
 from gateway.errors import ApiError
 from gateway.streams import render
 from gateway.streams.candles import Minutes, bar_of, start_of
-from gateway.streams.topics import EVERY_MARKET, TICKER, TIMEFRAMES, TRADES, Topic
+from gateway.streams.topics import DEPTH, EVERY_MARKET, ORDERBOOK, TICKER, TIMEFRAMES, TRADES, Topic
 from gateway.streams.trades import Trades
 from protocol.messages import Liquidity
 
-#: A trade waits so long for the change of the book that comes with it: two messages then cost one write a client.
-TOGETHER_SECONDS = 0.002
+#: A trade waits for the change of the book that comes with it, as two messages then cost one write a client; but never
+#: longer than this, where the change does not come because the core has no processor, or the book is not there yet.
+TOGETHER_SECONDS = 0.010
 SEED_AGAIN_SECONDS = 10.0  # after the history could not tell
 SEED_WAIT_SECONDS = 0.5  # that somebody who asks for a ticker once waits for the history
 
@@ -24,6 +25,7 @@ class TradeStream:
         self._subscriptions = subscriptions
         self._archive = archive
         self._due = []  # (Topic, frame) of trades to tell
+        self._timer = None  # that tells them
         self._seeding = {}  # instrument -> task that asks the history for its minutes, or has: True where it told
         self._maker = None  # the fill whose other side comes next
         self.trades = Trades()
@@ -67,13 +69,18 @@ class TradeStream:
     def _tell(self, maker, taker):
         of_market = Topic(TRADES, taker.instrument)
         if self._subscriptions.of(of_market) or self._subscriptions.of(_OF_ALL):
-            if not self._due:
-                asyncio.get_running_loop().call_later(TOGETHER_SECONDS, self.flush)
             self._due.append((of_market, self.frame(maker, taker)))
+            if not any(self._subscriptions.of(Topic(channel, taker.instrument)) for channel in (DEPTH, ORDERBOOK)):
+                self.flush()
+            elif self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(TOGETHER_SECONDS, self.flush)
 
     def flush(self):
         """Tell the trades that wait; whoever tells or asks something else of the market does it before."""
         due, self._due = self._due, []
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for topic, frame in due:
             of_market = self._subscriptions.of(topic)
             for client in of_market:
