@@ -172,7 +172,7 @@ def figures_of(receipts, events):
     """`events`: {what a frame tells: ns}. -> milliseconds from event to client, by kind, and how many never came."""
     rounds = {}
     kinds = ("trade", "depth")
-    latencies, arrivals = ({kind: [] for kind in kinds} for _ in range(2))
+    latencies, arrivals, firsts = ({kind: [] for kind in kinds} for _ in range(3))
     seen = {}
     for frame, times in receipts.read.items():
         message = json.loads(frame)
@@ -190,11 +190,13 @@ def figures_of(receipts, events):
                 seen[key] = len(times)
                 latencies[kind] += [(time_ns - events[key]) / 1e6 for time_ns in times]
                 arrivals[kind] += [(time_ns - events[key]) / 1e6 for time_ns in receipts.arrived[frame]]
+                firsts[kind].append((min(receipts.arrived[frame]) - events[key]) / 1e6)
     figures = {"events": len(events), "fewest_clients_of_an_event": min([seen.get(key, 0) for key in events] or [0])}
     for kind in kinds:
         if latencies[kind]:
             figures[kind + "_ms"] = percentiles(latencies[kind])
             figures[kind + "_ms_until_in_the_kernel"] = percentiles(arrivals[kind])
+            figures[kind + "_ms_of_the_first_client"] = percentiles(firsts[kind])
             figures[kind + "_samples"] = len(latencies[kind])
     added = [
         (read_ns - arrived_ns) / 1e6

@@ -1,9 +1,11 @@
 """The orders that give perf/stream_clients.py something to read, from a process of their own. Started by
-perf/streams.py with its settings on stdin; prints {what a frame of the streams tells: ns of the core's clock}."""
+perf/streams.py with its settings on stdin; prints {"events": {what a frame of the streams tells: ns of the core's
+clock}, "answers_ms": [from then to the answer, when the order was in the journal and synced, ...]}."""
 
 import asyncio
 import json
 import sys
+import time
 
 import uvloop
 
@@ -26,7 +28,7 @@ async def fill(seller, buyer, pairs):
 
 async def trade(seller, buyer, seconds, updates_per_second):
     """A seller's order and a buyer's that fills it, in turn: each changes the book."""
-    events = {}
+    events, answers_ms = {}, []
     loop = asyncio.get_running_loop()
     began = loop.time()
     for number in range(int(seconds * updates_per_second)):
@@ -39,9 +41,10 @@ async def trade(seller, buyer, seconds, updates_per_second):
             events["trade %d" % placed.fills[0].trade_id] = placed.time_ns
         else:
             placed = await seller.place(side="sell", **order)
+        answers_ms.append((time.time_ns() - placed.time_ns) / 1e6)
         price = "%d.%02d" % divmod(PRICE_UNITS + offset, 100)
         events["depth %s %d %d" % (price, not is_buy, count)] = placed.time_ns
-    return events
+    return {"events": events, "answers_ms": answers_ms}
 
 
 async def run(settings):
@@ -51,8 +54,8 @@ async def run(settings):
         TradingClient(HOST, settings["port"], **logins[1]) as buyer,
     ):
         await fill(seller, buyer, settings["fill"])
-        events = await trade(seller, buyer, settings["seconds"], settings["updates_per_second"])
-    print(json.dumps(events))
+        found = await trade(seller, buyer, settings["seconds"], settings["updates_per_second"])
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

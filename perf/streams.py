@@ -4,8 +4,8 @@ the clients and the orders; `--core-python` the core. On two processors, core an
 
 `watching`: clients of trades and depth, while the book changes so many times a second, half of them with a trade. The
 time counts from when the core took the order (its own clock, before the journal is written) to when the clients'
-process has read it; beside it, to when the kernel had it ready for that process. `idle`: clients that subscribe to
-nothing; afterwards all must still be there.
+process has read what it led to; perf/README.md says what stands beside it. `idle`: clients that subscribe to nothing;
+afterwards all must still be there.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from subprocess import PIPE
 
 from perf.gateway import own_gateway, prepare
 from perf.machine import describe
+from perf.stream_clients import percentiles
 from tools.load.core import ROOT, own_core, pinned
 from tools.load.report import print_figures
 from tools.token import new_secret_key
@@ -46,16 +47,18 @@ def run(core_python, clients, seconds, channels, updates_per_second=10, fill=0):
             processor = processor_seconds(process.pid)
             memory = Memory(process.pid)
             if channels:
-                events = place_orders({**orders, "fill": 0}, seconds, updates_per_second)
+                placed = place_orders({**orders, "fill": 0}, seconds, updates_per_second)
                 time.sleep(1)  # for the last of it to come
             else:
-                events = {}
+                placed = {"events": {}}
                 time.sleep(seconds)
             watched = memory.stop()
             used = processor_seconds(process.pid) - processor
-            tell(child, events)
+            tell(child, placed["events"])
             found = json.loads(child.stdout.readline())
             child.wait()
+            if channels:
+                found["core_answers_ms"] = percentiles(placed["answers_ms"])
     return {
         "clients": clients,
         "connected": connected,

@@ -1,12 +1,16 @@
 """Parts of the benchmarks that could be wrong without anybody noticing."""
 
+import socket
+
 import pytest
 
+from gateway.streams.frames import text_frame
 from perf import orders
 from perf.batches import flow_frames, new_sequencer, split, submit_commands, submit_frames
 from perf.flamegraph import collapsed, flame_graph
 from perf.peers.compare import write_flow
 from perf.redis_server import Replies, sets_of
+from perf.stream_clients import Client, Receipts, figures_of
 from tools.load.flow import generate
 from tools.load.frames import outgoing_of
 from tools.load.session import LoadError
@@ -83,3 +87,40 @@ def test_a_flame_graph_has_a_box_for_each_call_as_wide_as_its_share():
     assert sorted(len(stack) for stack in stacks) == [1, 2] and sum(stacks.values()) == 4
     drawn = flame_graph(stacks)
     assert "outer: 4 samples, 100.0 %" in drawn and "inner: 3 samples, 75.0 %" in drawn
+
+
+def test_a_stream_client_takes_frames_however_they_are_cut_with_the_times_of_the_piece_that_ends_them():
+    first, second = b'{"type":"trade_executed","n":"%s"}' % (b"x" * 200), b'{"type":"depth_update"}'
+    ping = b"\x89\x04ping"
+    data = b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + text_frame(first) + ping + text_frame(second)
+    ends = {first: data.index(b"\x89\x04"), second: len(data)}
+    for cut in range(1, len(data)):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            receipts = Receipts()
+            client = Client(server.getsockname()[1], [], receipts)
+            other, _ = server.accept()
+            with client.socket, other:
+                client.take(data[:cut], 1, 10)
+                client.take(data[cut:], 2, 20)
+                client.socket.shutdown(socket.SHUT_WR)
+                sent = b""
+                while part := other.recv(4096):
+                    sent += part
+        assert sent.endswith(b"\r\n\r\n\x8a\x84\0\0\0\0ping")
+        for frame, end in ends.items():
+            assert list(receipts.read[frame]) == [1 if end <= cut else 2]
+            assert list(receipts.arrived[frame]) == [10 if end <= cut else 20]
+        assert client.is_ready and receipts.frames == 2
+
+
+def test_figures_of_streams_are_of_every_client_and_tell_what_never_came():
+    receipts = Receipts()
+    for times in ((11_000_000, 9_000_000), (13_000_000, 10_000_000)):
+        receipts.took(b'{"type":"trade_executed","trade_id":"7"}', *times)
+    receipts.took(b'{"type":"depth_update","bids":[],"asks":[["5.00","0.0"]]}', 12_000_000, 11_000_000)
+    found = figures_of(receipts, {"trade 7": 1_000_000, "depth 5.00 0 0": 2_000_000})
+    assert (found["trade_ms"]["min"], found["trade_ms"]["max"]) == (10.0, 12.0)
+    assert (found["trade_ms_until_in_the_kernel"]["max"], found["trade_ms_of_the_first_client"]["max"]) == (9.0, 8.0)
+    assert found["depth_ms"]["max"] == 10.0 and found["clients_add_ms"]["max"] == 3.0
+    assert found["fewest_clients_of_an_event"] == 1
+    assert figures_of(receipts, {"trade 8": 1_000_000})["fewest_clients_of_an_event"] == 0
