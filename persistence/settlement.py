@@ -20,6 +20,7 @@ from persistence.legs import legs_of
 from persistence.wallet import BreakerOpen, Refused, Unavailable, Wallet, make_breaker
 
 WINDOW = 500  # oldest trades of the queue that are looked at: what lies behind them waits
+POSTED_MAX = 100  # trades that are posted and not yet written down as settled: no more are started then
 POLL_SECONDS = 0.5  # between looks at a queue in which there was nothing to do
 RECONNECT_SECONDS = 1
 COUNT_SECONDS = 5  # between counts of the whole queue, for metrics
@@ -62,7 +63,10 @@ class Settlement:
         self._window = {}  # trade_id -> Entry: the oldest of the queue, as last read
         self._has_more = False  # behind the window
         self._read_at = 0.0
+        self._left = set()  # trade_ids that have left the window since it was last asked for
         self._running = {}  # trade_id -> task
+        self._posted = {}  # trade_id -> Entry: all its legs are booked, which is yet to be written down
+        self._writer = None  # task that does
         self._failure = None  # of a task, that is not its trade's
         self._wake = asyncio.Event()
         self._stopping = False
@@ -71,7 +75,7 @@ class Settlement:
 
     async def run(self):
         """Until cancelled. Postgres may go and come back."""
-        size = self._policy.workers + 1
+        size = self._policy.workers + 2  # the lock's, and the writer's
         name = "persistence settlement"
         pool = aiopg.create_pool(
             self._database_url, minsize=0, maxsize=size, enable_hstore=False, application_name=name
@@ -138,13 +142,17 @@ class Settlement:
         if is_idle or time.monotonic() - self._read_at >= POLL_SECONDS:
             self._read_at = time.monotonic()
             in_flight = set(self._running)  # what ends while the queue is read may still be in what is read
-            self._window = {entry.trade.trade_id: entry for entry in await queue.oldest(cursor, WINDOW)}
-            self._has_more = len(self._window) == WINDOW
+            self._left = set(self._posted)
+            oldest = await queue.oldest(cursor, WINDOW)
+            self._window = {entry.trade.trade_id: entry for entry in oldest if entry.trade.trade_id not in self._left}
+            self._has_more = len(oldest) == WINDOW
             chosen = ready(self._window.values(), in_flight | set(self._running))
         return chosen[:room]
 
     def _room(self):
         """-> how many trades may be started: one where it is time to try whether the wallet is back."""
+        if len(self._posted) >= POSTED_MAX:
+            return 0
         if self._breaker.current_state == pybreaker.STATE_CLOSED:
             return self._policy.workers - len(self._running)
         return 1 if not self._running and time.monotonic() >= self._tried_again_at else 0
@@ -163,20 +171,22 @@ class Settlement:
             self._failure = task.exception()
         elif task.result():
             self._window.pop(trade_id, None)
+            self._left.add(trade_id)
         elif trade_id in self._window:
             self._window[trade_id] = attrs.evolve(entry, is_due=False)  # until it is read again
         self._wake.set()
 
     async def _stop_running(self):
-        tasks = list(self._running.values())
+        tasks = [*self._running.values(), *([self._writer] if self._writer is not None else ())]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._posted = {}  # what is not written down is posted again, under its keys
 
     # --- one trade ---------------------------------------------------------------------------------------------------
 
     async def _settle(self, entry):
-        """Do all that can be done for a trade now, and write down what came of it. -> whether it has left the queue.
+        """Do all that can be done for a trade now, and write down what came of it. -> whether it leaves the queue.
         Raises psycopg2.Error."""
         try:
             if entry.stage == queue.POSTING:
@@ -209,8 +219,25 @@ class Settlement:
             log.warning("trade %d is refused: %s", entry.trade.trade_id, refusal)
             await self._write(queue.reversing, entry, _short(refusal))
             return False
-        self.metrics.settled.inc(await self._write(queue.settled, entry))
+        self._posted[entry.trade.trade_id] = entry
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_settled())
+            self._writer.add_done_callback(self._written)
         return True
+
+    async def _write_settled(self):
+        """In groups: those that were posted while the ones before were written. Raises psycopg2.Error."""
+        while self._posted:
+            entries = list(self._posted.values())
+            self.metrics.settled.inc(await self._write(queue.settled, entries))
+            for entry in entries:
+                self._posted.pop(entry.trade.trade_id, None)
+
+    def _written(self, writer):
+        self._writer = None
+        if not writer.cancelled() and writer.exception() is not None:
+            self._failure = writer.exception()
+        self._wake.set()
 
     async def _reverse(self, entry):
         """Undo the round: every leg of it, sent or not, so that none that is still on its way is booked later."""
@@ -240,9 +267,9 @@ class Settlement:
             self.metrics.failed.labels(stage).inc()
         return True
 
-    async def _write(self, change, entry, *arguments):
+    async def _write(self, change, *arguments):
         async with self._pool.acquire() as connection, connection.cursor() as cursor:
-            return await change(cursor, entry, *arguments)
+            return await change(cursor, *arguments)
 
     # --- what can be seen of it --------------------------------------------------------------------------------------
 
@@ -264,10 +291,12 @@ def ready(entries, in_flight):
     found = []
     waited_for = set()  # accounts
     for entry in entries:
-        accounts = {entry.trade.buyer, entry.trade.seller}
-        if entry.is_due and entry.trade.trade_id not in in_flight and not accounts & waited_for:
+        trade = entry.trade
+        is_free = trade.buyer not in waited_for and trade.seller not in waited_for
+        if is_free and entry.is_due and trade.trade_id not in in_flight:
             found.append(entry)
-        waited_for |= accounts
+        waited_for.add(trade.buyer)
+        waited_for.add(trade.seller)
     return found
 
 

@@ -28,13 +28,16 @@ _OLDEST = """
     ORDER BY q.trade_id
 """
 _IS_AS_READ = "trade_id = %(trade_id)s AND round = %(round)s AND stage = %(stage)s"
-_SETTLED = (
-    "WITH gone AS (DELETE FROM settlement_queue WHERE "
-    + _IS_AS_READ
-    + """ RETURNING trade_id)
+_SETTLED = """
+    WITH gone AS (
+        DELETE FROM settlement_queue q
+        USING unnest(%s::bigint[], %s::timestamptz[], %s::integer[]) AS done(trade_id, time, round)
+        WHERE q.trade_id = done.trade_id AND q.round = done.round AND q.stage = 'posting'
+        RETURNING q.trade_id, q.time
+    )
     UPDATE trades t SET settlement_status = 'SETTLED'
-    FROM gone WHERE t.trade_id = gone.trade_id AND t.time = %(time)s"""
-)
+    FROM gone WHERE t.trade_id = gone.trade_id AND t.time = gone.time
+"""
 _DEAD = (
     "WITH gone AS (DELETE FROM settlement_queue WHERE "
     + _IS_AS_READ
@@ -82,23 +85,25 @@ async def oldest(cursor, limit):
     return [_entry(row) for row in await cursor.fetchall()]
 
 
-async def settled(cursor, entry):
-    """All legs are booked. -> whether the trade stood as it was read."""
-    return await _change(cursor, _SETTLED, entry)
+async def settled(cursor, entries):
+    """All legs of these are booked. -> how many of them stood as they were read."""
+    columns = zip(*((entry.trade.trade_id, entry.time, entry.round) for entry in entries), strict=True)
+    await cursor.execute(_SETTLED, [list(column) for column in columns])
+    return cursor.rowcount
 
 
 async def reversing(cursor, entry, error):
-    """A leg was refused: from here on, the round is undone. -> as settled()."""
+    """A leg was refused: from here on, the round is undone. -> whether the trade stood as it was read."""
     return await _change(cursor, _REVERSING, entry, error=error)
 
 
 async def again(cursor, entry, delay, error):
-    """Try once more in `delay` seconds, with the entry's attempts and posted legs. -> as settled()."""
+    """Try once more in `delay` seconds, with the entry's attempts and posted legs. -> as reversing()."""
     return await _change(cursor, _AGAIN, entry, delay=delay, error=error)
 
 
 async def dead(cursor, entry, stage, error):
-    """Give it up. -> as settled()."""
+    """Give it up. -> as reversing()."""
     return await _change(cursor, _DEAD, entry, dead_stage=stage, error=error)
 
 

@@ -46,6 +46,8 @@ class Wallet:
             connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX),
             timeout=aiohttp.ClientTimeout(total=timeout_seconds),
             headers=headers,
+            skip_auto_headers=("User-Agent",),
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def post(self, key, leg, trade_id):
@@ -86,8 +88,10 @@ class Wallet:
 
     async def _send(self, path, key, fields):
         try:
+            body = json.dumps(fields).encode("ascii")
+            headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
             async with self._session.post(
-                self._url + path, data=json.dumps(fields), headers={"Idempotency-Key": key}, allow_redirects=False
+                self._url + path, data=body, headers=headers, allow_redirects=False
             ) as response:
                 status = response.status
                 body = await _limited(response.content)

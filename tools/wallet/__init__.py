@@ -2,7 +2,6 @@
 switches that make it misbehave in every way a wallet can.
 """
 
-import asyncio
 import os
 
 from tools.console import Failed, note
@@ -27,6 +26,8 @@ def add_arguments(parser):
 
 
 def run(arguments):
+    import uvloop
+
     from tools.wallet.faults import Faults, parse_fault
     from tools.wallet.service import serve
 
@@ -38,7 +39,7 @@ def run(arguments):
         note("tools wallet: %s" % error)
         return EXIT_USAGE
     try:
-        asyncio.run(serve(arguments, faults, os.environ.get(TOKEN_VARIABLE, "")))
+        uvloop.run(serve(arguments, faults, os.environ.get(TOKEN_VARIABLE, "")))
     except (Failed, OSError) as error:
         note("tools wallet: %s" % error)
         return EXIT_FAILED

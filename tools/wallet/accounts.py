@@ -1,9 +1,10 @@
 """The wallet's accounts: postings that happen once for each key, and what they come to. One SQLite file is their state.
 
-A posting and the balance it changes are one transaction. A key that was reversed is spent: its posting is undone, or,
-if it had never come, never will be done.
+A posting and the balance it changes are in one transaction, whole or not at all; several may share it (see group()). A
+key that was reversed is spent: its posting is undone, or, if it had never come, never will be done.
 """
 
+import contextlib
 import decimal
 import sqlite3
 
@@ -59,10 +60,22 @@ class Accounts:
         self._database.execute("pragma synchronous = normal")
         self._database.executescript(_SCHEMA)
 
+    @contextlib.contextmanager
+    def group(self):
+        """All that is done in it is committed at its end, as one; an error that leaves it undoes all of it."""
+        self._database.execute("begin immediate")
+        try:
+            yield
+            self._database.execute("commit")
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("rollback")
+            raise
+
     def post(self, key, posting):
         """Once for each key. -> Booked. Raises Refused (insufficient_funds, key_conflict, reversed), ValueError."""
         amount = _amount(posting)
-        with _transaction(self._database):
+        with self._whole():
             known = self._known(key)
             if known is not None:
                 posting_id, before, is_reversed = known
@@ -77,7 +90,7 @@ class Accounts:
     def reverse(self, key):
         """See to it that nothing was posted under a key, now and ever. -> whether there was something to undo now.
         Raises Refused (insufficient_funds) where a credit has been spent."""
-        with _transaction(self._database):
+        with self._whole():
             known = self._known(key)
             if known is None:
                 self._insert(key, Posting("", "", "", "0"), 1)
@@ -102,6 +115,10 @@ class Accounts:
     def close(self):
         self._database.close()
 
+    def _whole(self):
+        """What is refused is refused before anything is changed: within a group nothing of it has to be undone."""
+        return contextlib.nullcontext() if self._database.in_transaction else self.group()
+
     def _known(self, key):
         query = "select posting_id, account, asset, direction, amount, reversed from postings where key = ?"
         row = self._database.execute(query, (key,)).fetchone()
@@ -120,17 +137,6 @@ class Accounts:
         if after < 0 and after < before and not self._may_overdraw:
             raise Refused("insufficient_funds", "account %s has %s %s" % (posting.account, before, posting.asset))
         self._database.execute("insert or replace into balances values (?, ?, ?)", (*owner, "{:f}".format(after)))
-
-
-class _transaction:
-    def __init__(self, database):
-        self._database = database
-
-    def __enter__(self):
-        self._database.execute("begin immediate")
-
-    def __exit__(self, kind, *_):
-        self._database.execute("commit" if kind is None else "rollback")
 
 
 def _amount(posting):

@@ -5,6 +5,7 @@ import hmac
 import json
 import os
 import signal
+import sqlite3
 from http import HTTPStatus
 
 from aiohttp import web
@@ -46,6 +47,7 @@ class Wallet:
         self._accounts = accounts
         self._faults = faults
         self._token = token
+        self._waiting = []  # (what is to be booked, Future of what it gives): of requests since the last group
 
     def app(self):
         app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._guard])
@@ -99,7 +101,7 @@ class Wallet:
             return _error(422, "refused", "the fault switch `refuse`")
         if "die" in faults:
             os._exit(DIED)
-        status, answer = book()
+        status, answer = await self._booked(book)
         if "die_booked" in faults:
             os._exit(DIED)
         if "error_booked" in faults:
@@ -107,6 +109,31 @@ class Wallet:
         if "twice" in faults:
             request.transport.write(_raw(status, answer))
         return web.json_response(answer, status=status)
+
+    async def _booked(self, book):
+        """-> what `book()` gives, once it is committed: with all else that came in the same turn of the loop."""
+        done = asyncio.get_running_loop().create_future()
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._book_group)
+        self._waiting.append((book, done))
+        return await done
+
+    def _book_group(self):
+        group, self._waiting = self._waiting, []
+        answers = []
+        try:
+            with self._accounts.group():
+                for book, _ in group:
+                    answers.append(_outcome(book))
+        except sqlite3.Error as error:  # nothing of the group is booked
+            answers = [(None, error)] * len(group)
+        for (_, done), (answer, refusal) in zip(group, answers):
+            if done.done():
+                continue  # whoever asked has gone away; it is booked all the same
+            if refusal is None:
+                done.set_result(answer)
+            else:
+                done.set_exception(refusal)
 
     async def _balances(self, request):
         rows = self._accounts.balances()
@@ -125,6 +152,14 @@ class Wallet:
         """All at once: {} is good behaviour."""
         self._faults.replace(await _object(request))
         return web.json_response(self._faults.shown())
+
+
+def _outcome(book):
+    """-> (what it gives, None), or (None, why it is refused). Raises sqlite3.Error."""
+    try:
+        return book(), None
+    except (Refused, ValueError) as error:
+        return None, error
 
 
 def _key(request):

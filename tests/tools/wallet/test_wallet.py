@@ -2,9 +2,11 @@
 
 import http.client
 import json
+import socket
 
 import pytest
 
+from tests.harness import SECONDS_MAX
 from tests.tools.wallet.wallets import WalletProcess, wallet
 from tools.__main__ import main
 from tools.wallet.service import DIED
@@ -139,15 +141,19 @@ def test_reversals_have_their_own_faults(well):
 
 def test_twice_sends_the_same_answer_twice(well):
     well.fault(twice={"times": 1})
-    fields = {"account": "ole", "asset": "BTC", "direction": "credit", "amount": "1"}
-    connection = http.client.HTTPConnection("127.0.0.1", well.port)
-    connection.request("POST", "/v1/postings", json.dumps(fields), {"Idempotency-Key": "o-1"})
-    first = json.load(connection.getresponse())
-    # no second request: what is still to be read on the connection is the second answer
-    response = http.client.HTTPResponse(connection.sock)
-    response.begin()
-    assert json.load(response) == first
-    connection.close()
+    body = json.dumps({"account": "ole", "asset": "BTC", "direction": "credit", "amount": "1"})
+    head = "POST /v1/postings HTTP/1.1\r\nHost: wallet\r\nIdempotency-Key: o-1\r\nContent-Length: %d\r\n\r\n" % len(
+        body
+    )
+    answers = ""
+    with socket.create_connection(("127.0.0.1", well.port), SECONDS_MAX) as connection:
+        connection.sendall((head % len(body) + body).encode())
+        while answers.count("}") < 2:
+            received = connection.recv(4096)
+            assert received, answers
+            answers += received.decode()
+    first, second = [answer.partition("\r\n\r\n")[2] for answer in answers.split("HTTP/1.1 201 Created\r\n")[1:]]
+    assert json.loads(first) == json.loads(second)
     assert well.balances()["ole", "BTC"] == "1"
 
 
