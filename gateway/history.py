@@ -131,6 +131,11 @@ class History:
         """-> the account's StoredOrder, or None."""
         return await self._order("o.account = %s AND o.order_id = %s", account, order_id)
 
+    async def orders_of(self, account, order_ids):
+        """-> [StoredOrder, ...] of the account's among these, in no order."""
+        sql = "SELECT %s FROM orders o WHERE o.account = %%s AND o.order_id = ANY(%%s)" % _ORDER
+        return [StoredOrder(*row) for row in await self._database.rows(sql, (account, order_ids))]
+
     async def order_by_client_order_id(self, account, client_order_id):
         """-> the newest StoredOrder of the account with this id, or None."""
         return await self._order("o.account = %s AND o.client_order_id = %s", account, client_order_id)

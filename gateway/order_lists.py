@@ -19,12 +19,13 @@ from gateway.history_schema import stored_order
 from gateway.order_schema import ClientOrderId, Order, SideName, StatusName, Symbol, open_order, recent_order
 from gateway.recent import OPEN_STATUSES
 from gateway.routes import Example, RouteTable, Strict
+from gateway.stored import CATCH_UP_SECONDS, POLL_SECONDS
+from gateway.unseen_orders import stored_alike
 
 routes = RouteTable("orders")
 
 PAGE_MAX = 500
 WITHOUT_MAX = 10_000  # orders of an account that Postgres does not have yet; beyond, it is too far behind
-CATCH_UP_SECONDS, POLL_SECONDS = 3.0, 0.02
 
 Cursor = Annotated[str, msgspec.Meta(pattern=CURSOR_PATTERN)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)]
@@ -62,7 +63,7 @@ async def get_orders(call):
     await core.caught_up()
     wanted = _Wanted(account, market, query)
     if wanted.statuses and set(wanted.statuses) <= set(OPEN_STATUSES):
-        orders, after = await _open(core, wanted)
+        orders, after = await _open(core, call[HISTORY], wanted)
         kind = "open"
     else:
         orders, after = await _all(core, call[HISTORY], wanted)
@@ -97,22 +98,31 @@ class _Wanted:
         )
 
 
-async def _open(core, wanted):
+async def _open(core, history, wanted):
     """-> ([Order, ...], the order_id that the next page is before, or 0)."""
     before = wanted.before("open")
     rows = await core.ask(lambda client: client.open_orders(instrument=wanted.instrument, account=wanted.account))
-    found = []
+    found = []  # of (Order, the core's row where the gateway does not know more)
+    after = 0
     for row in reversed(rows):  # they come in the order of their ids: the oldest first
         if before and row.order_id >= before:
             continue
         market = core.catalogue.markets[row.instrument]
         recent = core.recent.order(wanted.account, row.order_id)
-        order = recent_order(recent, market) if recent is not None and recent.is_open else open_order(row, market)
+        is_seen = recent is not None and recent.is_open
+        order = recent_order(recent, market) if is_seen else open_order(row, market)
         if wanted.has(order):
             if len(found) == wanted.limit:
-                return found, int(found[-1].order_id)
-            found.append(order)
-    return found, 0
+                after = int(found[-1][0].order_id)
+                break
+            found.append((order, None if is_seen else row))
+    stored = await stored_alike(core, history, wanted.account, [row for _, row in found if row is not None])
+    orders = []
+    for order, row in found:
+        if row is not None and row.order_id in stored:
+            order = stored_order(stored[row.order_id], core.catalogue.markets[row.instrument])
+        orders.append(order)
+    return orders, after
 
 
 async def _all(core, history, wanted):

@@ -25,7 +25,8 @@ from gateway.order_schema import (
     trade_of,
 )
 from gateway.routes import Example, Reply, RouteTable, Strict
-from gateway.trades import stored_up_to
+from gateway.stored import stored_up_to
+from gateway.unseen_orders import stored_alike
 
 routes = RouteTable("orders")
 
@@ -109,13 +110,16 @@ async def find_order(call, account, order_id):
         return recent_order(recent, market), [trade_of(fill, market) for fill in recent.fills]
     row = await core.ask(lambda client: client.order(order_id, account=account))
     if row is not None:
-        return open_order(row, core.catalogue.markets[row.instrument]), []
-    if not call[DATABASE].is_configured:
+        stored = (await stored_alike(core, call[HISTORY], account, [row])).get(order_id)
+        if stored is None:
+            return open_order(row, core.catalogue.markets[row.instrument]), []
+    elif not call[DATABASE].is_configured:
         raise unknown_order()
-    await stored_up_to(core, call[HISTORY], core.recent.floor_seq)
-    stored = await call[HISTORY].order(account, order_id)
-    if stored is None:
-        raise unknown_order()
+    else:
+        await stored_up_to(core, call[HISTORY], core.recent.floor_seq)
+        stored = await call[HISTORY].order(account, order_id)
+        if stored is None:
+            raise unknown_order()
     market = core.catalogue.markets[stored.instrument]
     fills = await call[HISTORY].fills(account, order_id=order_id, limit=FILLS_MAX)
     return stored_order(stored, market), [stored_fill(fill, market) for fill in reversed(fills)]

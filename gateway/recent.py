@@ -89,6 +89,11 @@ class RecentOrders:
     def by_client_order_id(self, account, client_order_id):
         return self.order(account, self._by_client_order_id.get((account, client_order_id), 0))
 
+    def changed_seq(self, order_id):
+        """-> the newest event of an order that was seen, or 0."""
+        found = self._orders.get(order_id)
+        return found.event_seq if found is not None else 0
+
     def changed_after(self, account, event_seq):
         """-> (the account's RecentOrders that changed after this event, the newest event of other orders of it)."""
         known, unknown_seq = [], 0
@@ -184,6 +189,7 @@ class RecentOrders:
         ):
             order = self._touch(event, order_id)
             if type(order) is RecentOrder:
+                order.quantity -= event.quantity
                 order.open_quantity = left
 
     def _touch(self, event, order_id=0):

@@ -1,18 +1,17 @@
 """`/fills` and `/trades`: what was traded, from Postgres and, where Postgres is a moment behind, from what the gateway
 has seen since."""
 
-import asyncio
-
 import msgspec
 
 from gateway.core import CORE
 from gateway.cursors import cursor_of, keys_of
-from gateway.errors import ApiError, history_unavailable
+from gateway.errors import ApiError
 from gateway.history import HISTORY
 from gateway.history_schema import market_trade, stored_fill
-from gateway.order_lists import CATCH_UP_SECONDS, POLL_SECONDS, Cursor, Limit
+from gateway.order_lists import Cursor, Limit
 from gateway.order_schema import DecimalText, Id, SideName, Symbol, Time, Trade, trade_of
 from gateway.routes import Example, RouteTable, Strict
+from gateway.stored import stored_up_to
 from gateway.times import datetime_of_ns, ns_of_datetime
 
 routes = RouteTable("trades")
@@ -148,20 +147,6 @@ async def _fills(call, query, order_id):
             found[fill.event_seq] = trade_of(fill, markets[fill.instrument])
     page = sorted(found, reverse=True)[:limit]
     return [found[event_seq] for event_seq in page], page[-1] if len(found) > limit else 0
-
-
-async def stored_up_to(core, history, event_seq):
-    """Wait a little until Postgres has this event. Raises ApiError 503."""
-    deadline = asyncio.get_running_loop().time() + CATCH_UP_SECONDS
-    recent = core.recent
-    while recent.stored_seq < event_seq:
-        position = await history.position()
-        if position is not None:
-            recent.stored_seq = max(recent.stored_seq, position.event_seq)
-        if recent.stored_seq < event_seq:
-            if asyncio.get_running_loop().time() > deadline:
-                raise history_unavailable("the database is behind")
-            await asyncio.sleep(POLL_SECONDS)
 
 
 async def _market_trades(call, query):

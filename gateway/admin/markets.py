@@ -184,7 +184,7 @@ async def define_asset(call):
 
 
 async def _define(call, request):
-    """Core.command, and more words for what the core says no to: 409 where it can be that something is there already."""
+    """Core.command, and more words for what the core says no to: 409 where there can be something already."""
     try:
         return await call[CORE].command(request)
     except ApiError as error:

@@ -1,6 +1,7 @@
 """All streams of one gateway: fed with the core's events, subscribed to by clients, wound up at the end."""
 
 import asyncio
+import contextlib
 import logging
 import time
 
@@ -10,6 +11,7 @@ from gateway.admission import TOKENS
 from gateway.core import CORE
 from gateway.database import DATABASE
 from gateway.errors import ApiError
+from gateway.history import HISTORY
 from gateway.streams import client as codes
 from gateway.streams.archive import Archive
 from gateway.streams.book_stream import BookStream
@@ -36,14 +38,14 @@ log = logging.getLogger("gateway")
 class Streams:
     """start() it in a running loop, close() it. `tokens` is what tells whether a token is good (gateway/tokens.py)."""
 
-    def __init__(self, core, tokens, database):
+    def __init__(self, core, tokens, database, history):
         self.core = core
         self.tokens = tokens
         self.clients = {}  # Client -> None
         self.subscriptions = Subscriptions()
         self.archive = Archive(database, core.catalogue)
         self.trades = TradeStream(core.catalogue, self.subscriptions, self.archive)
-        self.private = PrivateStream(core)
+        self.private = PrivateStream(core, history)
         self.slow_consumers = 0  # closed for it, since the start
         self._books = {}  # instrument -> BookStream
         self._task = None
@@ -130,6 +132,9 @@ class Streams:
             raise ApiError(401, "authentication_required", "the channel orders needs a token first")
         self.tokens.identity_of(client.token)  # it may have expired since it was shown
         client.account = await self.core.account_of(client.identity.user)
+        if after is not None:
+            with contextlib.suppress(ApiError):  # what is open is followed from here on
+                await self.private.snapshot(client.account)
         missed = None if after is None else await self._missed(client.account, after)
         snapshot = await self.private.snapshot(client.account) if missed is None else None
         if topic in client.topics:
@@ -305,7 +310,7 @@ async def run_streams(app):
 
 def make_streams(app):
     """After core, admission and history."""
-    app[STREAMS] = Streams(app[CORE], app[TOKENS], app[DATABASE])
+    app[STREAMS] = Streams(app[CORE], app[TOKENS], app[DATABASE], app[HISTORY])
     app.cleanup_ctx.append(run_streams)
     app.on_shutdown.append(close_streams)
 

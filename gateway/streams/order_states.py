@@ -74,17 +74,18 @@ class OrderStates:
     def knows(self, order_id):
         return order_id in self._orders
 
-    def adopt(self, row):
-        """Follow an order from now on, as protocol.calls.Order tells it, unless it is followed already."""
+    def adopt(self, row, filled_notional):
+        """Follow an order from now on, as protocol.calls.Order tells it, unless it is followed already.
+        `filled_notional`: of its fills so far, None where that is not known."""
         if row.order_id not in self._orders:
             filled = row.quantity - row.open_quantity
             status = PENDING if row.is_waiting else PARTIALLY_FILLED if filled else OPEN
-            order = _Order(row.client_order_id, row.side, status, row.open_quantity, filled, None if filled else 0)
+            order = _Order(row.client_order_id, row.side, status, row.open_quantity, filled, filled_notional)
             self._follow(row.order_id, order)
 
-    def update_of(self, row, event_seq, time_ns):
-        """-> Update of an open order as it is: of protocol.calls.Order, and of what is known here beside it."""
-        self.adopt(row)
+    def update_of(self, row, filled_notional, event_seq, time_ns):
+        """-> Update of an open order as it is, which is followed from now on; as adopt()."""
+        self.adopt(row, filled_notional)
         order = self._orders[row.order_id]
         return Update(
             event_seq, time_ns, row.account, row.order_id, row.instrument, order.client_order_id, order.side,

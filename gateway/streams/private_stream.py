@@ -3,19 +3,22 @@ the number of its event: a client names the last one it has seen, to this gatewa
 
 import time
 
+from gateway.amounts import units_of
 from gateway.errors import ApiError
 from gateway.streams import render
 from gateway.streams.messages import OrdersSnapshot
 from gateway.streams.order_states import OrderStates
 from gateway.streams.ring import Ring
 from gateway.times import text_of_ns
+from gateway.unseen_orders import stored_alike
 
 ATTEMPTS_MAX = 5  # to read open orders that change meanwhile
 
 
 class PrivateStream:
-    def __init__(self, core):
+    def __init__(self, core, history):
         self._core = core
+        self._history = history
         self._states = OrderStates()
         self.ring = Ring()
         self._clients = {}  # account -> {Client: None}
@@ -64,6 +67,8 @@ class PrivateStream:
         for _ in range(ATTEMPTS_MAX):
             before = core.last_event_seq
             rows = await core.ask(lambda client: client.open_orders(account=account))
+            unseen = [row for row in rows if row.quantity != row.open_quantity and not self._states.knows(row.order_id)]
+            stored = await stored_alike(core, self._history, account, unseen)
             await core.caught_up()
             changed = self.ring.after(account, before)
             if changed is None or any(update.filled_quantity is None for update in changed):
@@ -72,7 +77,8 @@ class PrivateStream:
             found = {update.order_id: update for update in changed}
             for row in rows:
                 if row.order_id not in found:
-                    found[row.order_id] = self._states.update_of(row, core.last_event_seq, now_ns)
+                    notional = self._notional(row, stored)
+                    found[row.order_id] = self._states.update_of(row, notional, core.last_event_seq, now_ns)
             orders = [
                 render.order_state(update, core.catalogue)
                 for order_id, update in sorted(found.items())
@@ -80,3 +86,13 @@ class PrivateStream:
             ]
             return OrdersSnapshot(sequence=core.last_event_seq, timestamp=text_of_ns(now_ns), orders=orders)
         raise ApiError(503, "orders_changing", "your open orders change too fast to be read")
+
+    def _notional(self, row, stored):
+        """-> what an open order was filled at so far, 0 where it was not; None where that is not known."""
+        if row.quantity == row.open_quantity:
+            return 0
+        found = stored.get(row.order_id)
+        if found is None:
+            return None
+        market = self._core.catalogue.markets[row.instrument]
+        return units_of(found.filled_notional, market.price_scale + market.quantity_scale, "")

@@ -13,6 +13,7 @@ from functools import partial
 
 import aiohttp
 import attrs
+from multidict import CIMultiDict
 
 from engine.credentials import create_key, save_keys
 from protocol.client import TradingClient
@@ -183,7 +184,7 @@ class Api:
 
     async def request(self, method, path, headers=None, prefix="/api/v1", url=None, **more):
         """As aiohttp's; -> Answer. `url`: all of it, instead of a path."""
-        headers = dict(headers or {})
+        headers = CIMultiDict(headers or {})
         if self.token is not None:
             headers.setdefault("Authorization", "Bearer " + self.token)
         url = url or self.url + prefix + path

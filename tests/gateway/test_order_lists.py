@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.gateway.live import exchange_of, until
+from tests.gateway.live import exchange_of, until, until_ready
+from tests.gateway.streams.sockets import connected, own_orders
 from tests.gateway.test_orders import limit, placed
 
 
@@ -113,6 +114,61 @@ async def test_history_is_what_was_told(exchange):
     finally:
         exchange.live.gateways.remove(late)
         late.stop()
+
+
+async def test_open_orders_of_before_the_gateway_are_told_as_whole_as_others(exchange, another_gateway):
+    market, second = await exchange.market(), await exchange.market()
+    alice, bob = await exchange.trader("alice"), await exchange.trader("bob")
+    first = (await placed(alice, limit(market, "sell", "0.3", "50000", client_order_id="one")))["order"]["order_id"]
+    await placed(bob, limit(market, "buy", "0.1", "50000"))
+    amended = (await placed(alice, limit(market, "sell", "0.4", "50000")))["order"]["order_id"]
+    await alice.patch("/orders/" + amended, {"price": "50100", "quantity": "0.35"})
+    stop = {"symbol": market.symbol, "side": "sell", "type": "stop", "quantity": "0.1", "stop_price": "49000"}
+    await placed(alice, stop)
+    await placed(alice, limit(second, "sell", "0.3", "50000"))
+    await placed(bob, limit(second, "buy", "0.05", "50000"))
+    await placed(alice, limit(second, "buy", "0.1", "50000", self_trade_prevention="decrement"))
+    expected = await listed(alice, open="true")
+    assert [(row["quantity"], row["filled_quantity"], row["average_price"]) for row in expected] == [
+        ("0.200000", "0.050000", "50000.00000000"),
+        ("0.100000", "0.000000", None),
+        ("0.350000", "0.000000", None),
+        ("0.300000", "0.100000", "50000.00000000"),
+    ]
+
+    late = alice.at(another_gateway(history_events=0))
+    await until_ready(late)
+    await until(lambda: late.get("/orders", open="true"), lambda answer: answer.data["orders"] == expected)
+    for row in expected:
+        assert (await late.get("/orders/" + row["order_id"])).data == row
+    again = await late.post("/orders", limit(market, "sell", "0.3", "50000", client_order_id="one"))
+    assert (again.status, again.data["order"], len(again.data["trades"])) == (200, expected[3], 1)
+    async with own_orders(alice) as known, connected(late, "/ws/orders") as socket:
+        snapshot = await socket.until("orders_snapshot")
+        told = {row["order_id"]: row["average_price"] for row in snapshot["orders"]}
+        assert told == {row["order_id"]: row["average_price"] for row in expected}
+        async with own_orders(late, sequence=snapshot["sequence"]) as resumed:
+            await placed(bob, limit(market, "buy", "0.1", "50000"))
+            update = await known.until("order_update")
+            assert (update["order_id"], update["average_price"]) == (first, "50000.00000000")
+            assert await socket.until("order_update") == await resumed.until("order_update") == update
+    expected = await listed(alice, open="true")
+    await until(lambda: late.get("/orders", open="true"), lambda answer: answer.data["orders"] == expected)
+
+
+async def test_open_orders_of_before_the_gateway_without_postgres(exchange, another_gateway):
+    market, alice, bob = await exchange.market(), await exchange.trader("alice"), await exchange.trader("bob")
+    await placed(alice, limit(market, "sell", "0.3", "50000"))
+    await placed(bob, limit(market, "buy", "0.1", "50000"))
+    (expected,) = await listed(alice, open="true")
+    for url in ("", "postgresql://nobody@127.0.0.1:1/nothing"):
+        gateway = another_gateway(history_events=0, database_url=url)
+        late = alice.at(gateway)
+        await until_ready(late)
+        unknown = {**expected, "average_price": None, "created_at": None, "updated_at": None}
+        assert await listed(late, open="true") == [unknown]
+        assert (await late.get("/orders/" + expected["order_id"])).data == unknown
+        gateway.kill()
 
 
 async def test_fills_and_trades(exchange):

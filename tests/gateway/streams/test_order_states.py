@@ -63,18 +63,20 @@ def test_an_order_that_nobody_followed_tells_what_its_events_tell():
 
 def test_an_adopted_order_goes_on_from_what_the_core_knew():
     states = OrderStates()
-    assert told(states.update_of(row(quantity=10, open_quantity=7), 4, 0)) == ("PARTIALLY_FILLED", 3, 7, None)
+    assert told(states.update_of(row(quantity=10, open_quantity=7), None, 4, 0)) == ("PARTIALLY_FILLED", 3, 7, None)
     assert told(states.take(filled(5, quantity=4, open_quantity=3))) == ("PARTIALLY_FILLED", 7, 3, None)
-    states.adopt(row(2))
+    states.adopt(row(2), 0)
     assert told(states.take(filled(6, order_id=2, quantity=4, open_quantity=6))) == ("PARTIALLY_FILLED", 4, 6, 400)
-    assert told(states.update_of(row(3, is_waiting=1), 7, 0)) == ("PENDING", 0, 10, 0)
+    assert told(states.update_of(row(3, is_waiting=1), 0, 7, 0)) == ("PENDING", 0, 10, 0)
+    states.adopt(row(4, quantity=10, open_quantity=7), 300)
+    assert told(states.take(filled(8, order_id=4, quantity=4, open_quantity=3))) == ("PARTIALLY_FILLED", 7, 3, 700)
 
 
 def test_what_is_followed_is_not_adopted_again():
     states = OrderStates()
     states.take(accepted(1, quantity=10))
     states.take(filled(2, quantity=4, open_quantity=6))
-    assert told(states.update_of(row(quantity=10, open_quantity=10), 2, 0)) == ("PARTIALLY_FILLED", 4, 6, 400)
+    assert told(states.update_of(row(quantity=10, open_quantity=10), 0, 2, 0)) == ("PARTIALLY_FILLED", 4, 6, 400)
 
 
 def test_beyond_the_bound_the_oldest_is_not_followed():
