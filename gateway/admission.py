@@ -24,7 +24,7 @@ def make_admission(app, config):
     """Raises ConfigError where the keys of tokens cannot be used."""
     app[TOKENS] = Tokens(config.jwt_keys, config.jwt_issuer, config.jwt_audience, config.jwt_leeway_seconds)
     app[API_KEYS] = ApiKeys(config.api_keys)
-    app[PROXIES] = frozenset(config.proxies.split(",")) - {""}
+    app[PROXIES] = frozenset(proxy.strip() for proxy in config.proxies.split(",")) - {""}
     app[USER_BUCKETS] = Buckets(config.user_rate, config.user_burst)
     app[ADDRESS_BUCKETS] = Buckets(config.address_rate, config.address_burst)
 
@@ -35,35 +35,32 @@ async def admission(request, handler):
     route = route_of(request)
     cost = 1 if route is None else route.cost
     address = request["address"] = address_of(request)
-    buckets = request.app[ADDRESS_BUCKETS]
-    left = _take(buckets, network_of(address), cost)
+    _take(request, request.app[ADDRESS_BUCKETS], network_of(address), cost)
     if route is not None and route.role != ANYBODY:
         identity = request["identity"] = await _signed(request) if KEY_HEADER in request.headers else identify(request)
         identity.may(route.role)
-        buckets = request.app[USER_BUCKETS]
-        left = min(left, _take(buckets, identity.user, cost))
-    response = await handler(request)
-    if buckets.rate and not response.prepared:
-        response.headers["RateLimit-Limit"] = str(buckets.burst)
-        response.headers["RateLimit-Remaining"] = str(int(left))
-    return response
+        _take(request, request.app[USER_BUCKETS], identity.user, cost)
+    return await handler(request)
 
 
-def _take(buckets, key, cost):
-    """-> tokens left. Raises ApiError 429."""
+def _take(request, buckets, key, cost):
+    """request["rate_limit"] is then (limit, left) of the bucket that has the least left. Raises ApiError 429."""
+    if not buckets.rate:
+        return
     left, wait_seconds = buckets.take(key, cost, time.monotonic())
+    if "rate_limit" not in request or wait_seconds or int(left) < int(request["rate_limit"][1]):
+        request["rate_limit"] = str(buckets.burst), str(int(left))
     if wait_seconds:
-        headers = {"RateLimit-Limit": str(buckets.burst), "RateLimit-Remaining": str(int(left))}
-        headers["Retry-After"] = str(math.ceil(wait_seconds))
+        headers = {"Retry-After": str(math.ceil(wait_seconds))}
         raise ApiError(429, "rate_limited", "more requests than are allowed", headers=headers)
-    return left
 
 
 def address_of(request):
     """-> the address of the client: what a proxy of ours says it is, else the other end of the connection."""
     address = request.remote or ""
     if address in request.app[PROXIES]:
-        return request.headers.get("X-Forwarded-For", address).rpartition(",")[2].strip()
+        told = request.headers.getall("X-Forwarded-For", [address])  # the last line is the proxy's, others the client's
+        return told[-1].rpartition(",")[2].strip()
     return address
 
 

@@ -31,12 +31,14 @@ log = logging.getLogger("gateway")
 
 
 def make_answers(app, config):
+    web.RequestHandler.handle_error = refuse_bytes  # type: ignore[assignment]
     app[ORIGINS] = frozenset(origin.strip() for origin in config.cors_origins.split(",")) - {""}
     app[ACCESS_LOG] = AccessLog(sys.stderr if config.access_log == "on" else None)
 
     async def until_written(app):
         app[ACCESS_LOG].flush()
 
+    app.on_response_prepare.append(_keep_safe)
     app.on_cleanup.append(until_written)
 
 
@@ -45,7 +47,7 @@ async def answers(request, handler):
     """A request's own X-Request-Id is kept where it is harmless."""
     began = time.perf_counter()
     given = request.headers.get("X-Request-Id")
-    request_id = "%s-%x" % (_prefix, next(_numbers)) if given is None or not _is_request_id(given) else given
+    request_id = _new_request_id() if given is None or not _is_request_id(given) else given
     request["request_id"] = request_id
     origin = request.headers.get("Origin")
     is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
@@ -56,9 +58,8 @@ async def answers(request, handler):
     if not response.prepared:
         headers = response.headers
         headers["X-Request-Id"] = request_id
-        if "Server" not in headers:
-            for name, value in SAFE_HEADERS.items():
-                headers.setdefault(name, value)
+        if "rate_limit" in request:
+            headers["RateLimit-Limit"], headers["RateLimit-Remaining"] = request["rate_limit"]
         if origin is not None:
             _cross_origin(headers, origin, request.app[ORIGINS], is_preflight)
     seconds = time.perf_counter() - began
@@ -81,6 +82,34 @@ async def _answer(request, handler):
     except Exception:
         log.exception("request %s: %s %s", request["request_id"], request.method, request.rel_url.raw_path)
         return error_envelope(request, ApiError(500, "internal_error", "something went wrong here"))
+
+
+async def _keep_safe(request, response):
+    """Also what aiohttp answers by itself, before any handler: it would tell of its version."""
+    headers = response.headers
+    if headers.get("Server") != SAFE_HEADERS["Server"]:
+        headers["Server"] = SAFE_HEADERS["Server"]
+        for name, value in SAFE_HEADERS.items():
+            headers.setdefault(name, value)
+
+
+def refuse_bytes(connection, request, status=500, exc=None, message=None):
+    """In place of aiohttp's RequestHandler.handle_error: what is no HTTP is told so in the envelope, and closed."""
+    if request.writer.output_size > 0:
+        raise ConnectionError("an answer was begun already")
+    request["request_id"] = _new_request_id()
+    if status >= 500:
+        log.error("request %s", request["request_id"], exc_info=exc)
+    code = _PROBLEMS.get(status, "http_%d" % status)
+    text = "something went wrong here" if status >= 500 else "not a request of HTTP/1.1"
+    response = error_envelope(request, ApiError(status, code, text))
+    response.headers["X-Request-Id"] = request["request_id"]
+    response.force_close()
+    return response
+
+
+def _new_request_id():
+    return "%s-%x" % (_prefix, next(_numbers))
 
 
 def _cross_origin(headers, origin, origins, is_preflight):

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 import msgspec
+from aiohttp import HttpVersion11
 
 from gateway.amounts import PATTERN as DECIMAL_PATTERN
 from gateway.identity import ADMIN, ANYBODY, USER, Identity
@@ -108,7 +109,14 @@ class Call:
 
 def add_routes(app, routes):
     for route in routes:
-        app.router.add_route(route.method, route.path, route.handle)
+        app.router.add_route(route.method, route.path, route.handle, expect_handler=_expected)
+
+
+async def _expected(request):
+    """Other expectations than 100-continue are left alone (RFC 9110 section 10.1.1): aiohttp would answer by itself."""
+    if request.version == HttpVersion11 and request.headers["Expect"].lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer has not begun
 
 
 def route_of(request):

@@ -5,6 +5,7 @@ import json
 import socket
 
 import pytest
+from multidict import CIMultiDict
 from yarl import URL
 
 from tests.gateway.live import exchange_of, until
@@ -199,6 +200,14 @@ async def test_a_user_is_no_admin(exchange):
     assert answer.code == "role_required"
 
 
+async def test_expectations_that_nobody_knows(exchange):
+    alice = await exchange.trader()
+    for path, status in (("/balances", 200), ("/nothing", 417)):
+        answer = await alice.request("GET", path, headers={"Expect": "<script>"})
+        assert answer.status == status
+        assert answer.headers["Server"] == "trade-engine" and answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
 async def test_parameters_given_twice_or_unknown(exchange):
     alice = await exchange.trader()
     for query, code in (("side=buy&side=sell", "duplicate_parameter"), ("sidee=buy", "invalid_parameter")):
@@ -248,9 +257,15 @@ async def raw(url, data, until_closed=True):
     ],
 )
 async def test_what_is_no_http_is_refused_and_closed(exchange, data):
-    answer = await raw(exchange.live.url, data)
-    assert answer.startswith(b"HTTP/1.") and b" 400 " in answer.split(b"\r\n")[0]
-    assert b"Traceback" not in answer
+    head, _, body = (await raw(exchange.live.url, data)).partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines[1:])
+    content = json.loads(body)
+    assert lines[0].startswith("HTTP/1.") and " 400 " in lines[0]
+    assert (content["success"], content["error"]["code"]) == (False, "bad_request")
+    assert content["meta"]["request_id"] == headers["X-Request-Id"]
+    assert headers["Server"] == "trade-engine"
+    assert not [leak for leak in LEAKS if leak in body.decode()]
     assert (await exchange.nobody().get("/markets")).status == 200
 
 
@@ -288,7 +303,26 @@ async def test_rate_limits(own_venue):
         assert limited.headers["RateLimit-Limit"] == "5" and limited.headers["RateLimit-Remaining"] == "0"
         assert int(answers[0].headers["RateLimit-Remaining"]) == 4
         assert (await bob.get("/balances")).status == 200
+        for answer in (await bob.get("/orders/1"), await bob.get("/nothing"), await exchange.nobody().get("/balances")):
+            assert answer.status in (401, 404)  # what is refused tells it too
+            assert int(answer.headers["RateLimit-Remaining"]) < int(answer.headers["RateLimit-Limit"])
         await until(lambda: alice.get("/balances"), lambda answer: answer.status == 200)
+
+
+async def test_the_address_is_what_a_proxy_of_ours_says(own_venue):
+    own_venue.start_core()
+    own_venue.start_gateway(address_rate=1, address_burst=3, proxies="10.0.0.1, 127.0.0.1")
+    async with exchange_of(own_venue) as exchange:
+        nobody = exchange.nobody()
+
+        async def statuses(*forwarded):
+            headers = CIMultiDict([("X-Forwarded-For", value) for value in forwarded])
+            return {(await nobody.get("/markets", headers=headers)).status for _ in range(10)}
+
+        assert await statuses("192.0.2.1") == {200, 429}
+        for spoofed in (("192.0.2.7, 192.0.2.1",), ("192.0.2.8", "192.0.2.1"), ("192.0.2.9,192.0.2.8", "x, 192.0.2.1")):
+            assert await statuses(*spoofed) == {429}  # what a client says stands before what the proxy adds
+        assert (await nobody.get("/markets", headers={"X-Forwarded-For": "192.0.2.2"})).status == 200
 
 
 async def test_cross_origin(own_venue):
