@@ -142,9 +142,7 @@ def test_reversals_have_their_own_faults(well):
 def test_twice_sends_the_same_answer_twice(well):
     well.fault(twice={"times": 1})
     body = json.dumps({"account": "ole", "asset": "BTC", "direction": "credit", "amount": "1"})
-    head = "POST /v1/postings HTTP/1.1\r\nHost: wallet\r\nIdempotency-Key: o-1\r\nContent-Length: %d\r\n\r\n" % len(
-        body
-    )
+    head = "POST /v1/postings HTTP/1.1\r\nHost: wallet\r\nIdempotency-Key: o-1\r\nContent-Length: %d\r\n\r\n"
     answers = ""
     with socket.create_connection(("127.0.0.1", well.port), SECONDS_MAX) as connection:
         connection.sendall((head % len(body) + body).encode())
