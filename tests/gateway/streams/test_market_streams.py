@@ -50,6 +50,28 @@ async def test_a_trade(exchange):
         assert trade["timestamp"] == done["trades"][0]["timestamp"]
 
 
+async def test_a_trade_comes_before_its_change_of_the_book_and_those_of_other_markets_in_their_order(exchange):
+    quiet, market = await exchange.market(), await exchange.market()  # nobody follows the book of the first
+    alice, bob = await exchange.trader("alice"), await exchange.trader("bob")
+    for one in (quiet, market):
+        await placed(alice, limit(one, "sell", "0.3", "50000"))
+    async with connected(exchange.nobody(), "/ws/trades") as socket:
+        await socket.until("subscribed")
+        await subscribed(socket, "depth", market.symbol)
+        await socket.until("depth")
+        for one in (market, quiet, market):
+            await placed(bob, limit(one, "buy", "0.1", "50000"))
+        found = await socket.all_until("depth_update", asks=[["50000.00", "0.100000"]])
+    symbols = (quiet.symbol, market.symbol)  # the venue is others' too
+    assert [(message["type"], message["symbol"]) for message in found if message.get("symbol") in symbols] == [
+        ("trade_executed", market.symbol),
+        ("depth_update", market.symbol),
+        ("trade_executed", quiet.symbol),
+        ("trade_executed", market.symbol),
+        ("depth_update", market.symbol),
+    ]
+
+
 async def test_the_trades_of_all_markets(exchange):
     first, second = await exchange.market(), await exchange.market()
     alice, bob = await exchange.trader("alice"), await exchange.trader("bob")
