@@ -90,6 +90,9 @@ class Server:
         """Take connections of one role; -> the port (for port 0)."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family)
+        # Accepted sockets inherit it. asyncio would not set it: it knows TCP by a protocol number that this socket has
+        # not. Without it the second small message of a flush may wait 40 ms for the acknowledgement of the first.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # asyncio takes `backlog` connections at a time, each a file before it can be refused; the rest wait in line
         self._listeners.append(
             await self.loop.create_server(lambda: Session(self, role), sock=listening, backlog=ACCEPTED_AT_A_TIME)

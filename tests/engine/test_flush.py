@@ -1,6 +1,7 @@
 """One flush a turn: apply, append, sync, and only then do events, answers and feed leave."""
 
 import errno
+import socket
 
 import pytest
 
@@ -28,6 +29,14 @@ from tests.harness import FaultyDisk, Venue, buy, eventually, instrument, peer, 
 @pytest.fixture
 def venue(tmp_path):
     return Venue(tmp_path)
+
+
+async def test_what_a_flush_sends_does_not_wait_for_the_acknowledgement_of_what_was_sent_before(venue):
+    async with serving(venue) as core, peer(core.port, venue.traders[0]), peer(core.trusted_port, venue.trusted):
+        for session in core.server.connections:
+            connection = session.transport.get_extra_info("socket")
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+        assert len(core.server.connections) == 2
 
 
 async def test_a_session_that_idles_through_the_tick_that_closes_the_last_record_is_left_in_peace(venue):
