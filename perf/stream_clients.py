@@ -164,8 +164,11 @@ class Clients:
         """As many of the reads that are stored, from the oldest on."""
         for _ in range(min(count, len(self._stored))):
             client, data, read_ns, stamp = self._stored.popleft()
-            seconds, ns = TIMESPEC.unpack(stamp[0][2])
-            client.take(data, read_ns, seconds * 1_000_000_000 + ns)
+            arrived_ns = read_ns
+            if stamp:  # the kernel needs a moment after the first socket has asked for it: a handshake may have none
+                seconds, ns = TIMESPEC.unpack(stamp[0][2])
+                arrived_ns = seconds * 1_000_000_000 + ns
+            client.take(data, read_ns, arrived_ns)
 
 
 def figures_of(receipts, events):
