@@ -81,7 +81,7 @@ class CancelAll(Strict):
 async def cancel_all(call):
     """In the order in which they were placed. The user may go on trading; to stop that, block the account."""
     core, body, reason = call[CORE], call.body, reason_of(call)
-    instrument = core.catalogue.market(body.symbol).instrument if body.symbol is not None else 0
+    instrument = core.market(body.symbol).instrument if body.symbol is not None else 0
     account, admin = (await account_of_user(call, call.path("user"))).account, await admin_of(call)
     done = await core.command(
         lambda client: client.cancel_account(

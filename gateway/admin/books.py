@@ -59,7 +59,7 @@ async def get_books(call):
     core, query = call[CORE], call.query
     after = keys_of(query.cursor, "books", 1)[0] if query.cursor is not None else 0
     if query.symbol is not None:
-        markets, more = [core.catalogue.market(query.symbol)], False
+        markets, more = [core.market(query.symbol)], False
     else:
         markets = [market for number, market in sorted(core.catalogue.markets.items()) if number > after]
         markets, more = markets[: query.limit], len(markets) > query.limit

@@ -73,7 +73,7 @@ class Fees(msgspec.Struct):
 )
 async def set_fees(call):
     core, body, reason = call[CORE], call.body, reason_of(call)
-    market, admin = core.catalogue.market(call.path("symbol")), await admin_of(call)
+    market, admin = core.market(call.path("symbol")), await admin_of(call)
     event = await core.command(
         lambda client: client.set_fees(
             market.instrument,

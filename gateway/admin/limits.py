@@ -207,7 +207,7 @@ def _limits_of(market):
 async def get_symbol_limits(call):
     core = call[CORE]
     core.client  # noqa: B018 - 503 while the core is gone: limits may have changed
-    return _limits_of(core.catalogue.market(call.path("symbol")))
+    return _limits_of(core.market(call.path("symbol")))
 
 
 @routes.add(
@@ -234,7 +234,7 @@ async def get_symbol_limits(call):
 )
 async def set_symbol_limits(call):
     core, body, reason = call[CORE], call.body, reason_of(call)
-    market = core.catalogue.market(call.path("symbol"))
+    market = core.market(call.path("symbol"))
     limits = {
         "quantity_min": units_or_none(market.quantity_units, body.min_quantity, "min_quantity"),
         "quantity_max": units_or_none(market.quantity_units, body.max_quantity, "max_quantity"),

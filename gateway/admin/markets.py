@@ -78,7 +78,7 @@ async def resume(call):
 
 async def _set_state(call, state):
     core, reason = call[CORE], reason_of(call)
-    market, admin = core.catalogue.market(call.path("symbol")), await admin_of(call)
+    market, admin = core.market(call.path("symbol")), await admin_of(call)
     event = await core.command(
         lambda client: client.set_instrument_state(market.instrument, state, reason, admin=admin)
     )

@@ -11,7 +11,7 @@ async def test_the_core_goes_and_comes_back(own_venue):
     own_venue.start_core()
     own_venue.start_gateway()
     async with exchange_of(own_venue) as exchange:
-        market, alice = await exchange.market(), await exchange.trader()
+        market, alice, admin = await exchange.market(), await exchange.trader(), await exchange.admin()
         order = (await placed(alice, limit(market, "buy", "0.1", "50000")))["order"]
         own_venue.core.kill()
         await until_ready(alice, 503)
@@ -22,6 +22,9 @@ async def test_the_core_goes_and_comes_back(own_venue):
             await alice.get("/balances"),
             await alice.get("/orderbook/" + market.symbol),
             await alice.get("/markets"),
+            await alice.get("/orderbook/NO-SUCH"),  # the core may know it
+            await admin.post("/admin/trading/halt/NO-SUCH", {"reason": "a test"}),
+            await admin.post("/admin/trading/halt/" + market.symbol, {"reason": "a test"}),
         ):
             assert (answer.status, answer.code, answer.headers["Retry-After"]) == (503, "core_unavailable", "1")
         own_venue.start_core()
