@@ -48,7 +48,8 @@ QUERIES = {
     "an order by its client id": "SELECT * FROM orders WHERE account = 7919 AND client_order_id = 'c1'",
     "open orders by market, side, price": "SELECT * FROM orders WHERE instrument = 2 AND side = 'buy'"
     " AND ended_at IS NULL AND price BETWEEN 60100 AND 60110 LIMIT 500",
-    "what happened to an order": "SELECT * FROM order_events WHERE order_id = 777777 ORDER BY event_seq",
+    "an order's fills": "SELECT * FROM order_events WHERE order_id = 777777 AND type = 'filled' ORDER BY event_seq",
+    "an order": "SELECT * FROM orders WHERE order_id = 777777",
     "a page of a user's fills": "SELECT * FROM order_events WHERE account = 7 AND type = 'filled'"
     " ORDER BY event_seq DESC LIMIT 100",
     "a page of a market's trades": "SELECT * FROM trades WHERE instrument = 2 AND time <= '2026-02-20'"
@@ -62,7 +63,7 @@ INSERT = """
     INSERT INTO trades (trade_id, time, event_seq, instrument, maker_order_id, taker_order_id, maker_account,
         taker_account, taker_side, price, quantity, maker_fee, taker_fee)
     SELECT %s + i, timestamptz '2026-03-11 00:00:00Z', 1, 2, 1, 2, 3, 4, 'buy', 60000.00, 0.01, 0, 0
-    FROM generate_series(1, 100) i
+    FROM generate_series(1, %s) i
 """
 
 
@@ -90,7 +91,9 @@ def main():
                 cursor.execute("EXPLAIN (ANALYZE, BUFFERS) " + statement)
                 print("\n-- %s\n%s\n%s" % (name, statement, "\n".join(line for (line,) in cursor.fetchall())))
         numbers = iter(range(10**7, 10**9, 100))
-        results["insert of 100 trades"] = _median_ms(arguments.rounds, lambda: cursor.execute(INSERT, (next(numbers),)))
+        for rows in (1, 100):
+            name = "insert of %d trade%s, committed" % (rows, "" if rows == 1 else "s")
+            results[name] = _median_ms(arguments.rounds, lambda n=rows: cursor.execute(INSERT, (next(numbers), n)))
         connection.close()
         print(json.dumps({"sizes": sizes, "median_ms": results}, indent=1))
 

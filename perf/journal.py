@@ -2,6 +2,7 @@
 persistence. `python -m perf.journal DIRECTORY --commands 1000000`; any interpreter."""
 
 import argparse
+import os
 import time
 
 from engine.disk import Disk
@@ -21,6 +22,7 @@ SEGMENT_BYTES = 64 << 20
 
 def make(directory, commands, flow="mixed", accounts=100, batch=200, funded=True):
     """-> (last seq, events). Records of `batch` commands; the last is a Tick, so that the one before is durable."""
+    os.makedirs(directory, exist_ok=True)
     numbers = tuple(range(1, accounts + 1))
     made = generate(commands, flow, numbers)
     sequencer = new_sequencer(numbers if funded else ())

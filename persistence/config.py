@@ -21,7 +21,7 @@ class Config:
     database_url: str = _setting("", "Postgres, postgresql://...; or DATABASE_URL")
     host: str = _setting("127.0.0.1", "address to listen on")
     metrics_port: int = _setting(7004, "/metrics and /healthz over HTTP; 0 takes any free port, -1 switches them off")
-    batch_events: int = _setting(20_000, "events in one transaction at most, and one record; fewer when live")
+    batch_events: int = _setting(60_000, "events in one transaction at most, and one record; fewer when live")
     depth_seconds: int = _setting(10, "interval of the snapshots of order books, of the venue's time")
     depth_levels: int = _setting(50, "price levels of a snapshot, for each side")
     wallet_url: str = _setting("", "wallet of record to settle trades with; or WALLET_URL; none: no settlement")

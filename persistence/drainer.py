@@ -20,7 +20,7 @@ POLL_SECONDS = 0.004  # for more of the journal, where there was none
 STANDBY_SECONDS = 0.5  # between two tries to become the drainer
 LAG_SECONDS = 0.5  # between two looks at how far behind it is
 RETRY_SECONDS = (0.1, 0.3, 1, 2, 5)  # after the first, second, ... failure in a row; then the last
-SLICE_EVENTS = 25  # built at one time, before the connection has its turn
+SLICE_EVENTS = 100  # built at one time, before the connection has its turn
 
 log = logging.getLogger("persistence")
 
@@ -141,13 +141,17 @@ class Drainer:
                         await self._build(tail, builder, writing)
                     except (JournalCorrupt, OSError) as error:
                         problem = error  # what was read before it is good, and is written yet
-                if writing is not None:
-                    await writing
-                    writing = None
+                batch = script = None
                 if builder.batch.commands and not self._stopping.is_set():
                     batch = builder.finish()
                     batch.chain, batch.venue_id, batch.rules_version = tail.chain, tail.venue_id, RULES_VERSION
-                    writing = asyncio.create_task(self._write(store, batch))
+                    script = store.prepare(batch)
+                    batch.drop_rows()
+                if writing is not None:
+                    await writing
+                    writing = None
+                if batch is not None and not self._stopping.is_set():
+                    writing = asyncio.create_task(self._write(store, batch, script))
                 elif problem is not None:
                     raise problem
                 elif self._stopping.is_set():
@@ -176,9 +180,9 @@ class Drainer:
             if self._stopping.is_set():
                 return
 
-    async def _write(self, store, batch):
+    async def _write(self, store, batch, script):
         started_s = time.monotonic()
-        await store.write(batch)
+        await store.write(batch.months, script)
         self.seq, self.time_ns = batch.seq, batch.time_ns
         self._failures = 0
         self.metrics.committed(batch, started_s)

@@ -6,7 +6,7 @@ ends with the command it came with reserves nothing here: nobody ever sees that 
 """
 
 from persistence.literals import NULL
-from persistence.state import OUTSIDE_ACCOUNT, PPM, suffix
+from persistence.state import OUTSIDE_ACCOUNT, PPM, SUFFIXES
 from protocol.messages import FEES_ACCOUNT, Side
 
 
@@ -22,15 +22,15 @@ class Ledger:
         """-> rows of what the entries come to: account, asset, available and reserved change, last event_seq."""
         rows = []
         for (account, asset), (available, reserved, event_seq) in self._changes.items():
-            end = suffix(self.assets[asset])
-            rows.append((account, asset, "%d%s" % (available, end), "%d%s" % (reserved, end), event_seq))
+            end = SUFFIXES[self.assets[asset]]
+            rows.append((account, asset, f"{available}{end}", f"{reserved}{end}", event_seq))
         return rows
 
     def enter(self, event_seq, time_us, account, asset, order_id, trade_id, kind, available, reserved):
-        end = suffix(self.assets[asset])
+        end = SUFFIXES[self.assets[asset]]
         self.entries.append((
             event_seq, time_us, account, asset, order_id, trade_id, kind,
-            "%d%s" % (available, end), "%d%s" % (reserved, end) if reserved else 0,
+            f"{available}{end}", f"{reserved}{end}" if reserved else "0",
         ))  # fmt: skip
         change = self._changes.get((account, asset))
         if change is None:

@@ -1,14 +1,14 @@
 """Events of the journal -> rows. Pure: a Builder is fed with records, and gives a Batch for the database to take whole.
 
-Rows are tuples of what Postgres reads as text: numbers as ints or with a suffix such as "e-8", words as they are, other
-text quoted for an array literal, NULL where there is nothing. Times are in microseconds. One pass, one function a type
-of event; an order that changes many times within a batch is one row.
+Rows are tuples of what Postgres reads: ints, and for numeric and text columns text: numbers with a suffix such as
+"e-8", words as they are, other text quoted for an array literal, NULL where there is nothing. Times are in
+microseconds. One pass, one function a type of event; an order that changes many times within a batch is one row.
 """
 
-import attrs
 import msgpack
 
 from persistence.administration import HANDLERS as ADMINISTRATION
+from persistence.batch import Batch
 from persistence.candles import Candles
 from persistence.commands import Commands
 from persistence.ledger import Ledger
@@ -38,36 +38,7 @@ from protocol.messages import (
 )
 
 MONTH_NS = 31 * 86_400 * 10**9
-
-
-@attrs.define
-class Batch:
-    """Rows of whole records, for one transaction."""
-
-    seq: int = 0  # last command, event and record that they are of
-    event_seq: int = 0
-    chain: int = 0
-    time_ns: int = 0
-    months: dict = attrs.field(factory=dict)  # MONTH_NS since 1970 that rows are of -> True
-    venue_id: int = 0
-    rules_version: int = 0
-    commands: int = 0
-    events: int = 0
-    new_orders: list = attrs.field(factory=list)
-    changed_orders: list = attrs.field(factory=list)
-    order_events: list = attrs.field(factory=list)
-    trades: list = attrs.field(factory=list)
-    unsettled: list = attrs.field(factory=list)  # trades for the wallet of record
-    ledger_entries: list = attrs.field(factory=list)
-    balances: list = attrs.field(factory=list)
-    candles: list = attrs.field(factory=list)
-    depth_snapshots: list = attrs.field(factory=list)
-    audit_logs: list = attrs.field(factory=list)
-    markets: list = attrs.field(factory=list)  # last price and the like of the instruments that changed
-    changes: list = attrs.field(factory=list)  # (what, {column: value}) of what administrators did
-
-    def row_count(self):
-        return sum(len(value) for value in attrs.astuple(self, recurse=False) if type(value) is list)
+PACK_EVENTS = 500
 
 
 class Builder:
@@ -96,6 +67,7 @@ class Builder:
         self._candles = Candles()
         self._changed = {}  # order id -> Order
         self._markets = {}  # number -> Instrument
+        self._packed_events = 0  # of the batch, whose rows are packed
         self._maker = None  # the maker's half of the trade under way
 
     # --- a record ----------------------------------------------------------------------------------------------------
@@ -119,6 +91,10 @@ class Builder:
         self.time_us = record.time_ns // 1000
         self.commands = Commands(record)
         self._take_events(record.events)
+        if batch.events - self._packed_events >= PACK_EVENTS:
+            self._packed_events = batch.events
+            for rows in batch.order_events, batch.trades, batch.ledger_entries:
+                rows.pack()
 
     def _take_events(self, data):
         handlers = self._handlers
@@ -147,17 +123,18 @@ class Builder:
                 order.created = None
             else:
                 batch.changed_orders.append((order.order_id, *row))
-        batch.balances = ledger.balances()
+        for row in ledger.balances():
+            batch.balances.append(row)
         instruments = self.state.instruments
         for number, timeframe, start_s, *prices, quantity, notional, trades in self._candles.rows():
             instrument = instruments[number]
-            prices = ["%d%s" % (price, instrument.price_suffix) for price in prices]
-            volume = "%d%s" % (quantity, instrument.quantity_suffix)
-            quote_volume = "%d%s" % (notional, instrument.notional_suffix)
+            prices = [f"{price}{instrument.price_suffix}" for price in prices]
+            volume = f"{quantity}{instrument.quantity_suffix}"
+            quote_volume = f"{notional}{instrument.notional_suffix}"
             start_us = start_s * 1_000_000
             batch.candles.append((number, timeframe, start_us, *prices, volume, quote_volume, trades))
         for number, instrument in self._markets.items():
-            price = "%d%s" % (instrument.last_price, instrument.price_suffix) if instrument.last_price else NULL
+            price = f"{instrument.last_price}{instrument.price_suffix}" if instrument.last_price else NULL
             batch.markets.append((number, price, instrument.book_changed_ns // 1000 or NULL))
         self._begin()
         return batch
@@ -173,14 +150,14 @@ class Builder:
             order.fee_surplus,
             order.status,
             order.reason or NULL,
-            "%d%s" % (order.price, price_suffix) if order.price else NULL,
-            "%d%s" % (order.stop_price, price_suffix) if order.stop_price else NULL,
-            "%d%s" % (order.quantity, quantity_suffix),
-            "%d%s" % (order.filled_quantity, quantity_suffix),
-            "%d%s" % (order.open_quantity, quantity_suffix),
-            "%d%s" % (order.filled_notional, instrument.notional_suffix),
-            "%d%s" % (order.fee, instrument.fee_suffix),
-            "%d%s" % (order.reserved, instrument.reserved_suffix(order.side)) if instrument.base else 0,
+            f"{order.price}{price_suffix}" if order.price else NULL,
+            f"{order.stop_price}{price_suffix}" if order.stop_price else NULL,
+            f"{order.quantity}{quantity_suffix}",
+            f"{order.filled_quantity}{quantity_suffix}",
+            f"{order.open_quantity}{quantity_suffix}",
+            f"{order.filled_notional}{instrument.notional_suffix}",
+            f"{order.fee}{instrument.fee_suffix}",
+            f"{order.reserved}{instrument.reserved_suffix(order.side)}" if instrument.base else "0",
         )
 
     # --- what the handlers share -------------------------------------------------------------------------------------
@@ -236,8 +213,8 @@ class Builder:
         quantity_suffix = instrument.quantity_suffix
         self.batch.order_events.append((
             event_seq, self.time_us, order.order_id, order.account, instrument.number, kind, SIDES[order.side], NULL,
-            reason, NULL, "%d%s" % (price, instrument.price_suffix) if price else NULL,
-            "%d%s" % (quantity, quantity_suffix), "%d%s" % (open_quantity, quantity_suffix), NULL,
+            reason, NULL, f"{price}{instrument.price_suffix}" if price else NULL,
+            f"{quantity}{quantity_suffix}", f"{open_quantity}{quantity_suffix}", NULL,
         ))  # fmt: skip
 
     def _filled(self, event):
@@ -249,9 +226,9 @@ class Builder:
         order.filled_quantity += quantity
         order.filled_notional += price * quantity
         order.fee += fee
-        price_text = "%d%s" % (price, instrument.price_suffix)
-        quantity_text = "%d%s" % (quantity, instrument.quantity_suffix)
-        fee_text = "%d%s" % (fee, instrument.fee_suffix)
+        price_text = f"{price}{instrument.price_suffix}"
+        quantity_text = f"{quantity}{instrument.quantity_suffix}"
+        fee_text = f"{fee}{instrument.fee_suffix}"
         if is_maker:
             order.leave_book(quantity)
             self._touch_book(instrument)
@@ -277,7 +254,7 @@ class Builder:
         self.batch.order_events.append((
             event_seq, self.time_us, order_id, order.account, number, "filled", SIDES[order.side],
             "maker" if is_maker else "taker", NULL, trade_id, price_text, quantity_text,
-            "%d%s" % (open_quantity, instrument.quantity_suffix), fee_text,
+            f"{open_quantity}{instrument.quantity_suffix}", fee_text,
         ))  # fmt: skip
 
     def _cancelled(self, event):

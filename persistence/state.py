@@ -2,8 +2,8 @@
 accounts, open orders. Pure. Read from the database when it starts, kept up by rows.py; as large as what is open in the
 venue.
 
-Amounts are ints in the units of the protocol. A `suffix` such as "e-8" behind an int makes it the decimal that Postgres
-reads, with exactly so many digits.
+Amounts are ints in the units of the protocol. One of SUFFIXES such as "e-8" behind an int makes it the decimal that
+Postgres reads, with exactly so many digits.
 """
 
 import attrs
@@ -11,6 +11,7 @@ import attrs
 from protocol.messages import FEES_ACCOUNT, Side
 
 PPM = 1_000_000
+SUFFIXES = tuple("e-%d" % scale for scale in range(2 * 256))  # by scale, of which a product's is two bytes' sum
 NO_FEES = (0, 0, 0)
 #: The other end of deposits and withdrawals.
 OUTSIDE_ACCOUNT = 0
@@ -47,10 +48,10 @@ class Instrument:
         notional_scale = self.price_scale + self.quantity_scale
         if not self.base:
             self.base_scale, self.quote_scale = self.quantity_scale, notional_scale
-        self.price_suffix = suffix(self.price_scale)
-        self.quantity_suffix = suffix(self.quantity_scale)
-        self.notional_suffix = suffix(notional_scale)
-        self.fee_suffix = suffix(self.quote_scale)
+        self.price_suffix = SUFFIXES[self.price_scale]
+        self.quantity_suffix = SUFFIXES[self.quantity_scale]
+        self.notional_suffix = SUFFIXES[notional_scale]
+        self.fee_suffix = SUFFIXES[self.quote_scale]
         self.base_multiplier = 10 ** (self.base_scale - self.quantity_scale)
         self.quote_multiplier = 10 ** (self.quote_scale - notional_scale)
 
@@ -61,11 +62,7 @@ class Instrument:
         return self.bids if side == Side.BUY else self.asks
 
     def reserved_suffix(self, side):
-        return suffix(self.quote_scale if side == Side.BUY else self.base_scale)
-
-
-def suffix(scale):
-    return "e-%d" % scale
+        return SUFFIXES[self.quote_scale if side == Side.BUY else self.base_scale]
 
 
 @attrs.define

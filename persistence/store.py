@@ -10,7 +10,6 @@ import aiopg
 import attrs
 
 from persistence import tables
-from persistence.literals import array
 from persistence.rows import MONTH_NS
 from persistence.state import Instrument, Order, State
 from persistence.tail import Position
@@ -18,8 +17,15 @@ from protocol.messages import Side
 
 #: Held by the one drainer that works; in the database's own number space, beside migrate.LOCK.
 LOCK = 7_253_002
+_ADVANCE = "SELECT advance_position(%s, %s, %s, %s, %s, %s, to_timestamp(%s::float8 / 1000000))"
 TIMEOUT_SECONDS = 600  # for one statement: a batch, with a checkpoint in its way
 PAGE_ROWS = 20_000  # of open orders, when they are read at the start
+#: Rows that change are found by the keys of a batch: the planner, who takes a table that has just been filled for an
+#: empty one, would read all of it instead.
+SETTINGS = """
+    SET timezone = 'UTC'; SET synchronous_commit = on; SET jit = off;
+    SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off
+"""
 #: Exact for any amount there is.
 _EXACT = decimal.Context(prec=60)
 
@@ -27,9 +33,10 @@ _EXACT = decimal.Context(prec=60)
 class Store:
     """Made by connect(); to be closed."""
 
-    def __init__(self, connection):
+    def __init__(self, connection, cursor):
         self._connection = connection
-        self.position = None  # Position of the last batch written
+        self._cursor = cursor  # one for all: aiopg's are cycles, which would keep their last statement for long
+        self.position = None  # of the last batch that was prepared
         self._months = set()  # that have partitions
 
     @classmethod
@@ -39,9 +46,9 @@ class Store:
             url, timeout=TIMEOUT_SECONDS, enable_hstore=False, application_name="persistence drainer",
             keepalives_idle=10, keepalives_interval=5, keepalives_count=3,
         )  # fmt: skip
-        store = cls(connection)
+        store = cls(connection, await connection.cursor())
         try:
-            await store._fetch("SET timezone = 'UTC'; SET synchronous_commit = on; SET work_mem = '128MB'")
+            await store._fetch(SETTINGS)
         except BaseException:
             store.close()
             raise
@@ -55,9 +62,8 @@ class Store:
         return (await self._fetch("SELECT pg_try_advisory_lock(%s)", (LOCK,)))[0][0]
 
     async def _fetch(self, statement, parameters=None):
-        async with self._connection.cursor() as cursor:
-            await cursor.execute(statement, parameters)
-            return await cursor.fetchall() if cursor.description else []
+        await self._cursor.execute(statement, parameters)
+        return await self._cursor.fetchall() if self._cursor.description else []
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -124,32 +130,33 @@ class Store:
                 await self._fetch("SELECT make_partitions(to_timestamp(%s), to_timestamp(%s))", (start_s, end_s))
                 self._months.add(month)
 
-    async def write(self, batch):
-        """The batch and the position, in one transaction. Raises psycopg2.Error."""
-        await self.make_partitions(batch.months)
+    def prepare(self, batch):
+        """-> bytes of SQL that write the batch and the position, after the batch prepared before. Takes no part
+        in what the connection is doing: while one batch is written, the next is prepared."""
         before = self.position
         after = Position(batch.venue_id, batch.rules_version, batch.seq, batch.event_seq, batch.chain)
-        async with self._connection.cursor() as cursor:
-            await cursor.execute(*self._script(before, after, batch))
-        self.position = after
-
-    def _script(self, before, after, batch):
-        """-> (statements, parameters): sent as one, so that a batch costs one round trip."""
-        statements = ["BEGIN", "SELECT advance_position(%s, %s, %s, %s, %s, %s, to_timestamp(%s::float8 / 1000000))"]
-        parameters = [before.seq, *attrs.astuple(after), batch.time_ns // 1000]
+        statements = [
+            self._filled("BEGIN"),
+            self._filled(_ADVANCE, [before.seq, *attrs.astuple(after), batch.time_ns // 1000]),
+        ]
         for what, columns in batch.changes:
             statements.append(self._filled(tables.CHANGES[what], columns))
         for name, statement in tables.STATEMENTS:
             rows = getattr(batch, name)
             if rows:
-                statements.append(statement)
-                parameters.extend([array(column) for column in zip(*rows, strict=True)])
-        statements.append("COMMIT")
-        return ";\n".join(statements), parameters
+                statements.append(self._filled(statement, rows.arrays()))
+        statements.append(self._filled("COMMIT"))
+        self.position = after
+        return b";\n".join(statements)
 
-    def _filled(self, statement, columns):
-        """-> the statement with its parameters in it, for those that go by name."""
-        return self._connection.raw.cursor().mogrify(statement, columns).decode("utf-8").replace("%", "%%")
+    def _filled(self, statement, parameters=None):
+        """-> the statement with its parameters in it."""
+        return self._connection.raw.cursor().mogrify(statement, parameters)
+
+    async def write(self, months, script):
+        """A batch, whose rows are of these months, in one transaction and one round trip. Raises psycopg2.Error."""
+        await self.make_partitions(months)
+        await self._cursor.execute(script)
 
 
 def _units(value, scale):

@@ -1,6 +1,7 @@
 """The statements that write a batch: for each table its columns, filled from arrays by `unnest`, one array a column.
 Pure. A column of type `us` comes in microseconds and is a timestamptz; a double carries those of our times exactly. One
-of type `any_us` is exact for whatever time a client may name, and costs more."""
+of type `any_us` is exact for whatever time a client may name, and costs more. A column of type `derived` has no array:
+it is computed from the others of its row."""
 
 ORDER_TERMS = (
     "order_id bigint, account bigint, instrument bigint, created_event_seq bigint, created_at us, expire_time any_us, "
@@ -10,7 +11,7 @@ ORDER_TERMS = (
 ORDER_STATE = (
     "event_seq bigint, updated_at us, triggered_at us, ended_at us, fee_surplus integer, status text, reason text, "
     "price numeric, stop_price numeric, quantity numeric, filled_quantity numeric, open_quantity numeric, "
-    "filled_notional numeric, fee numeric, reserved numeric"
+    "filled_notional numeric, fee numeric, reserved numeric, average_price derived"
 )
 ORDER_EVENTS = (
     "event_seq bigint, time us, order_id bigint, account bigint, instrument bigint, type text, side text, "
@@ -38,13 +39,17 @@ AUDIT_LOGS = (
 MARKETS = "instrument bigint, last_price numeric, book_changed_at us"
 
 
-def _columns(specification):
+#: Kinds whose arrays are of ints; those of the others are of text.
+INTS = ("bigint", "integer", "boolean", "us", "any_us")
+
+
+def columns_of(specification):
     """-> [(name, type), ...]"""
     return [tuple(column.split()) for column in specification.split(", ")]
 
 
 def names_of(specification):
-    return [name for name, _ in _columns(specification)]
+    return [name for name, _ in columns_of(specification)]
 
 
 _EXPRESSIONS = {
@@ -52,16 +57,21 @@ _EXPRESSIONS = {
     "any_us": "to_timestamp(r.{0} / 1000000) + mod(r.{0}, 1000000) * interval '1 microsecond'",
     "jsonb": "r.{0}::jsonb",
 }
+_DERIVED = {"average_price": "r.filled_notional / NULLIF(r.filled_quantity, 0)"}
 
 
 def rows_of(specification):
-    """-> "SELECT ... FROM unnest(...)": the rows, each column under its own name, of one parameter a column."""
-    casts, values = [], []
-    for name, kind in _columns(specification):
-        casts.append("%%s::%s[]" % {"us": "bigint", "any_us": "bigint", "jsonb": "text"}.get(kind, kind))
+    """-> "SELECT ... FROM (SELECT unnest(...), ...)": the rows, each column under its own name, of one parameter a
+    column. In the list of a SELECT, since FROM unnest(...) writes all rows to a store first, at twice the cost."""
+    arrays, values = [], []
+    for name, kind in columns_of(specification):
+        if kind == "derived":
+            values.append(_DERIVED[name] + " AS " + name)
+            continue
+        array_of = {"us": "bigint", "any_us": "bigint", "jsonb": "text"}.get(kind, kind)
+        arrays.append("unnest(%%s::%s[]) AS %s" % (array_of, name))
         values.append(_EXPRESSIONS.get(kind, "r.{0}").format(name) + " AS " + name)
-    names = ", ".join(names_of(specification))
-    return "SELECT %s FROM unnest(%s) AS r(%s)" % (", ".join(values), ", ".join(casts), names)
+    return "SELECT %s FROM (SELECT %s) AS r" % (", ".join(values), ", ".join(arrays))
 
 
 def _insert(table, specification, end=""):
@@ -91,13 +101,17 @@ _ADD_BALANCES = """
     FROM (%s) AS n WHERE t.account = n.account AND t.asset = n.asset
 """ % rows_of(BALANCES)  # fmt: skip
 
-#: (list of a rows.Batch, statement), in the order in which they run.
+NEW_ORDERS = ORDER_TERMS + ", " + ORDER_STATE
+CHANGED_ORDERS = "order_id bigint, " + ORDER_STATE
+UNSETTLED = "trade_id bigint, time us"
+
+#: (rows of a batch.Batch, statement), in the order in which they run.
 STATEMENTS = [
-    ("new_orders", _insert("orders", ORDER_TERMS + ", " + ORDER_STATE)),
-    ("changed_orders", _update("orders", ["order_id"], "order_id bigint, " + ORDER_STATE)),
+    ("new_orders", _insert("orders", NEW_ORDERS)),
+    ("changed_orders", _update("orders", ["order_id"], CHANGED_ORDERS)),
     ("order_events", _insert("order_events", ORDER_EVENTS)),
     ("trades", _insert("trades", TRADES)),
-    ("unsettled", _insert("settlement_queue", "trade_id bigint, time us")),
+    ("unsettled", _insert("settlement_queue", UNSETTLED)),
     ("ledger_entries", _insert("ledger_entries", LEDGER_ENTRIES)),
     ("balances", _EMPTY_BALANCES),
     ("balances", _ADD_BALANCES),

@@ -64,8 +64,8 @@ QUERIES = {
         "orders_open_in_book",
     ),
     "stop orders that wait": ("SELECT * FROM waiting_stops WHERE instrument = 1 AND side = 'buy'", "orders_waiting"),
-    "what happened to an order": (
-        "SELECT * FROM order_events WHERE order_id = 77 ORDER BY event_seq",
+    "an order's fills": (
+        "SELECT * FROM order_events WHERE order_id = 77 AND type = 'filled' ORDER BY event_seq",
         "order_id_event_seq_idx",
     ),
     "a page of a user's fills": (
@@ -79,10 +79,7 @@ QUERIES = {
         "instrument_time_trade_id_idx",
     ),
     "a trade": ("SELECT * FROM trades WHERE trade_id = 1000", "pkey"),
-    "a user's ledger": (
-        "SELECT * FROM ledger_entries WHERE account = 50 AND asset = 1 ORDER BY event_seq DESC LIMIT 100",
-        "ledger_entries_of_account",
-    ),
+    "the entries of an event": ("SELECT * FROM ledger_entries WHERE event_seq = 50000", "ledger_entries_by_event"),
     "candles": (
         "SELECT * FROM candles WHERE instrument = 1 AND timeframe = '1h'"
         " AND start BETWEEN '2026-02-01' AND '2026-02-02'",
