@@ -20,6 +20,7 @@ POLL_SECONDS = 0.004  # for more of the journal, where there was none
 STANDBY_SECONDS = 0.5  # between two tries to become the drainer
 LAG_SECONDS = 0.5  # between two looks at how far behind it is
 RETRY_SECONDS = (0.1, 0.3, 1, 2, 5)  # after the first, second, ... failure in a row; then the last
+READY_EVENTS = 5_000  # are enough for a batch, where Postgres has nothing to do
 SLICE_EVENTS = 100  # built at one time, before the connection has its turn
 
 log = logging.getLogger("persistence")
@@ -164,9 +165,11 @@ class Drainer:
                 await asyncio.gather(writing, return_exceptions=True)
 
     async def _build(self, tail, builder, writing):
-        """Take records until a batch is full, or until there is no more and nothing is being written."""
+        """Take records until a batch is full; where nothing is being written, until it is worth writing or there is
+        no more: Postgres is not kept waiting."""
         built = builder.batch.events
-        while builder.batch.events < self.config.batch_events:
+        full = self.config.batch_events
+        while builder.batch.events < (full if writing and not writing.done() else min(full, READY_EVENTS)):
             record = tail.next()
             if record is not None:
                 builder.take(record)
