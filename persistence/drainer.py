@@ -139,7 +139,7 @@ class Drainer:
             while True:
                 if problem is None and not self._stopping.is_set():
                     try:
-                        await self._build(tail, builder, writing)
+                        await self._build(store, tail, builder, writing)
                     except (JournalCorrupt, OSError) as error:
                         problem = error  # what was read before it is good, and is written yet
                 batch = script = None
@@ -164,7 +164,7 @@ class Drainer:
                 writing.cancel()
                 await asyncio.gather(writing, return_exceptions=True)
 
-    async def _build(self, tail, builder, writing):
+    async def _build(self, store, tail, builder, writing):
         """Take records until a batch is full; where nothing is being written, until it is worth writing or there is
         no more: Postgres is not kept waiting."""
         built = builder.batch.events
@@ -176,6 +176,8 @@ class Drainer:
                 if builder.batch.events - built >= SLICE_EVENTS:
                     built = builder.batch.events
                     await asyncio.sleep(0)
+                    while store.is_sending():
+                        await asyncio.sleep(0)
             elif writing is None or writing.done():
                 return
             else:

@@ -5,6 +5,7 @@ position again.
 """
 
 import decimal
+import select
 
 import aiopg
 import attrs
@@ -152,6 +153,15 @@ class Store:
     def _filled(self, statement, parameters=None):
         """-> the statement with its parameters in it."""
         return self._connection.raw.cursor().mogrify(statement, parameters)
+
+    def is_sending(self):
+        """-> whether a script is on its way that the connection does not take all at once: it goes on only when the
+        event loop has its turn, and Postgres waits for it."""
+        if self._connection.closed:
+            return False
+        poll = select.poll()
+        poll.register(self._connection.raw.fileno(), select.POLLOUT)
+        return not poll.poll(0)
 
     async def write(self, months, script):
         """A batch, whose rows are of these months, in one transaction and one round trip. Raises psycopg2.Error."""
