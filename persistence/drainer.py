@@ -23,6 +23,12 @@ RETRY_SECONDS = (0.1, 0.3, 1, 2, 5)  # after the first, second, ... failure in a
 READY_EVENTS = 5_000  # are enough for a batch, where Postgres has nothing to do
 SLICE_EVENTS = 100  # built at one time, before the connection has its turn
 
+#: What Postgres refuses a connection for, until somebody changes it or the address.
+HOPELESS = (
+    "authentication failed", " does not exist", "no pg_hba.conf entry", "is not permitted to log in",
+    "permission denied for database",
+)  # fmt: skip
+
 log = logging.getLogger("persistence")
 
 
@@ -86,7 +92,7 @@ class Drainer:
     def _refuse_hopeless(self, error):
         """A first connection that is refused for what it says: somebody has to change the address."""
         text = str(error)
-        hopeless = "authentication failed" in text or (" does not exist" in text and "FATAL" in text)
+        hopeless = "FATAL" in text and any(reason in text for reason in HOPELESS)
         if self.state == "connecting" and not self.seq and hopeless:
             raise Fatal("Postgres does not let us in: %s" % _first_line(error)) from None
 
@@ -106,7 +112,7 @@ class Drainer:
 
     async def _work(self):
         """Connect, become the drainer, drain until told to stop."""
-        for migration in await asyncio.to_thread(migrate, self.config.database_url):
+        for migration in await self._migrate():
             log.info("migrated the database to version %d: %s", migration.version, migration.name)
         store = await Store.connect(self.config.database_url)
         tail = None
@@ -131,6 +137,13 @@ class Drainer:
             store.close()
             if tail is not None:
                 tail.close()
+
+    async def _migrate(self):
+        """-> [Migration, ...] applied now."""
+        try:
+            return await asyncio.to_thread(migrate, self.config.database_url)
+        except psycopg2.ProgrammingError as error:  # no right to, or something of the same name is there
+            raise Fatal("Postgres does not let us migrate: %s" % _first_line(error)) from error
 
     async def _drain(self, store, tail, builder):
         writing = None

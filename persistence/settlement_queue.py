@@ -8,6 +8,7 @@ A trade is `posting` its legs, or `reversing` those of a round that was refused.
 import attrs
 
 from persistence.legs import Trade
+from persistence.store import KEEPALIVES
 
 POSTING, REVERSING, REVERSED = "posting", "reversing", "reversed"
 LOCK = 7_305_002  # of pg_try_advisory_lock: whoever holds it settles
@@ -108,6 +109,7 @@ async def dead(cursor, entry, stage, error):
 
 
 async def try_lock(cursor):
+    await cursor.execute(KEEPALIVES)
     await cursor.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,))
     return (await cursor.fetchone())[0]
 

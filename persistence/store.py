@@ -21,12 +21,17 @@ LOCK = 7_253_002
 _ADVANCE = "SELECT advance_position(%s, %s, %s, %s, %s, %s, to_timestamp(%s::float8 / 1000000))"
 TIMEOUT_SECONDS = 600  # for one statement: a batch, with a checkpoint in its way
 PAGE_ROWS = 20_000  # of open orders, when they are read at the start
+#: So that Postgres notices a host that is gone, and gives what its connection had locked to the one that waits.
+KEEPALIVES = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
 #: Rows that change are found by the keys of a batch: the planner, who takes a table that has just been filled for an
 #: empty one, would read all of it instead.
-SETTINGS = """
+SETTINGS = (
+    KEEPALIVES
+    + """;
     SET timezone = 'UTC'; SET synchronous_commit = on; SET jit = off;
     SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off
 """
+)
 #: Exact for any amount there is.
 _EXACT = decimal.Context(prec=60)
 

@@ -16,7 +16,7 @@ from tests.harness import SECONDS_MAX
 from tests.persistence.databases import contents, drain, drainer
 from tests.persistence.journals import CrowdJournal
 from tests.persistence.processes import PersistenceProcess, position
-from tests.postgres import query
+from tests.postgres import drop_database, fresh_database, query, url_of
 from tests.tools.journals import flip_byte
 
 BEYOND_POSITION = "SELECT count(*) FROM order_events e, position p WHERE e.event_seq > p.event_seq"
@@ -157,6 +157,30 @@ def test_a_process_says_why_it_ends(crowd, database):
     with PersistenceProcess(crowd.directory, database) as process:
         assert process.wait() == 1
         assert "schema version 999, of a newer version of this program" in process.log[-1]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "grant", "why"),
+    [
+        ("LOGIN", "", "does not let us migrate: permission denied"),
+        ("NOLOGIN", "", "does not let us in"),
+        ("LOGIN", "REVOKE CONNECT ON DATABASE {database} FROM PUBLIC", "permission denied for database"),
+    ],
+)
+async def test_a_role_without_rights_is_told_so(crowd, postgres, attributes, grant, why):
+    name = fresh_database(postgres, "template0")
+    role = name + "_role"
+    query(postgres.url, "CREATE ROLE %s %s PASSWORD 'a'" % (role, attributes))
+    if grant:
+        query(postgres.url, grant.format(database=name))
+    try:
+        address = url_of(postgres, name)
+        password = address.partition("@")[0].rpartition(":")[2]
+        text = await until_refused(crowd, address.replace("venue:" + password, role + ":a"), Fatal)
+        assert why in text and ":a@" not in text
+    finally:
+        drop_database(postgres, name)
+        query(postgres.url, "DROP ROLE " + role)
 
 
 async def test_a_read_only_database_is_tried_again(crowd, database):
