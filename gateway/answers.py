@@ -31,7 +31,7 @@ log = logging.getLogger("gateway")
 
 
 def make_answers(app, config):
-    web.RequestHandler.handle_error = refuse_bytes  # type: ignore[assignment]
+    web.RequestHandler.handle_error = refuse_bytes
     app[ORIGINS] = frozenset(origin.strip() for origin in config.cors_origins.split(",")) - {""}
     app[ACCESS_LOG] = AccessLog(sys.stderr if config.access_log == "on" else None)
 
