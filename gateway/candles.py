@@ -92,7 +92,7 @@ async def _make_candles(call, market, timeframe, start, end):
         return Candles(market.symbol, timeframe, []), NEW_SECONDS
     known_until = datetime_of_ns(now) if event_seq >= core_seq else as_of  # nothing has happened since the position
     length = timedelta(seconds=SECONDS_OF[timeframe])
-    candles = [_candle(row, row.start + length <= known_until) for row in rows]
+    candles = [_candle(market, row, row.start + length <= known_until) for row in rows]
     if last_close is not None:
         following = rows[-1].start + length if rows else datetime_of_ns(-(-start // step) * step)
         while following < min(datetime_of_ns(end), known_until):
@@ -102,7 +102,9 @@ async def _make_candles(call, market, timeframe, start, end):
     return Candles(market.symbol, timeframe, candles), OLD_SECONDS if is_settled else NEW_SECONDS
 
 
-def _candle(row, is_complete):
+def _candle(market, row, is_complete):
+    if not row.trades:
+        return _flat_candle(market, row.start, row.close, is_complete)
     return Candle(
         start=text_of_datetime(row.start),
         open=row.open,

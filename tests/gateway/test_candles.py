@@ -60,6 +60,8 @@ async def test_minutes_without_trades_are_flat_at_the_close_before(exchange, arc
     flat = {"open": "105.00", "high": "105.00", "low": "105.00", "close": "105.00"}
     assert flat.items() <= found[1].items()
     assert [float(row["volume"]) for row in found] == [1, 0, 0, 1, 0, 0]
+    for row in found[1:3] + found[4:]:  # with the decimals of the market, as every other amount
+        assert (row["volume"], row["quote_volume"]) == ("0.000000", "0.00000000")
 
 
 async def test_a_gap_at_the_beginning_is_filled_from_before_it(exchange, archive):
