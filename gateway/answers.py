@@ -62,6 +62,8 @@ async def answers(request, handler):
             headers["RateLimit-Limit"], headers["RateLimit-Remaining"] = request["rate_limit"]
         if origin is not None:
             _cross_origin(headers, origin, request.app[ORIGINS], is_preflight)
+        elif request.app[ORIGINS]:
+            headers["Vary"] = "Origin"  # with one it is another answer
     seconds = time.perf_counter() - began
     request.app[ACCESS_LOG].write(request, response.status, seconds)
     count(request, response.status, seconds)
