@@ -44,7 +44,7 @@ def make_app(config):
     add_routes(app, ROUTES)
     add_docs(app, ROUTES)
     add_metrics(app)
-    add_sockets(app)
+    add_sockets(app, config)
     add_folder(app, "page", "")
     return app
 

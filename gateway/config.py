@@ -38,6 +38,7 @@ class Config:
     body_bytes_max: int = _setting(65_536, "largest request body")
     body_seconds: int = _setting(10, "how long a request body may take to come")
     idle_seconds: int = _setting(75, "how long a connection may be without a whole request")
+    authenticate_seconds: int = _setting(10, "for the first message of /ws/orders without a token in the header")
     access_log: str = _setting("on", "a line of JSON for each request on stderr: on, or off")
     drain_seconds: int = _setting(10, "how long requests under way may take when it is told to stop")
 
@@ -56,7 +57,7 @@ class Config:
             rate, burst = getattr(self, name + "_rate"), getattr(self, name + "_burst")
             if rate < 0 or burst < 1:
                 raise ConfigError("%s_rate must not be negative, and %s_burst be positive" % (name, name))
-        for name in ("body_seconds", "idle_seconds"):
+        for name in ("body_seconds", "idle_seconds", "authenticate_seconds"):
             if not 1 <= getattr(self, name) <= 3_600:
                 raise ConfigError("%s must be 1 to 3600" % name)
         if self.access_log not in ("on", "off"):

@@ -12,6 +12,8 @@ _seconds = Histogram("gateway_request_seconds", "From its head to the answer", [
 _requests = Counter("gateway_requests", "Answered", ["method", "route", "status"])
 _core_live = Gauge("gateway_core_live", "1 while the core answers")
 _core_event_seq = Gauge("gateway_core_event_seq", "Newest event that came from the core")
+websocket_connections = Gauge("gateway_websocket_connections", "Clients that are connected")
+websocket_slow_consumers = Counter("gateway_websocket_slow_consumers", "Clients closed because they did not keep up")
 _children: dict = {}  # (method, route, status) -> (histogram, counter): looking labels up takes longer than counting
 
 METHODS = frozenset(("GET", "POST", "PATCH", "DELETE", "OPTIONS", "HEAD", "PUT"))

@@ -31,15 +31,17 @@ async def read_body(request, cls):
     try:
         body = _decoder(cls).decode(data)
     except msgspec.ValidationError as error:
-        raise _invalid(error, 422) from None
+        raise invalid_field(error, 422) from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise ApiError(400, "invalid_json", str(error)) from None
-    _keys_decoder.decode(text)  # msgspec takes the last of two
+    refuse_duplicate_keys(text)
     return body
 
 
 async def whole_body(request):
-    """-> bytes. Raises ApiError 408, and 413 through aiohttp."""
+    """-> bytes. Raises ApiError 400, 408 or 413, the last also through aiohttp."""
+    if (request.content_length or 0) > request.client_max_size:  # it is not waited for
+        raise ApiError(413, "body_too_large", "request entity too large", headers={"Connection": "close"})
     if request.content.is_eof():  # all of it came with the head
         return await request.read()
     try:
@@ -48,6 +50,8 @@ async def whole_body(request):
     except TimeoutError:
         close = {"Connection": "close"}
         raise ApiError(408, "body_too_slow", "the body did not come in time", headers=close) from None
+    except ConnectionError:  # for the access log: nobody reads it
+        raise ApiError(400, "bad_request", "the connection ended before the body") from None
 
 
 _decoders: dict = {}
@@ -67,6 +71,11 @@ def _no_key_twice(pairs):
         raise ApiError(400, "duplicate_key", "a key is there twice", twice)
 
 
+def refuse_duplicate_keys(text):
+    """Of JSON that msgspec has taken: it takes the last of two. Raises ApiError 400."""
+    _keys_decoder.decode(text)
+
+
 _keys_decoder = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_int=str, parse_float=str)
 
 
@@ -79,9 +88,9 @@ def read_query(request, cls):
     if len(values) < len(query):
         twice = next(name for name in values if len(query.getall(name)) > 1)
         raise ApiError(400, "duplicate_parameter", "a parameter is there twice", twice)
-    if any("\x00" in value or "\ufffd" in value for value in values.values()):
-        raise ApiError(400, "invalid_parameter", "not text")
     for name, value in values.items():
+        if "\x00" in value or "\ufffd" in value:
+            raise ApiError(400, "invalid_parameter", "not text", name)
         if value.lower() == "null":  # msgspec takes it for a parameter that is not there: all, where one was meant
             raise ApiError(400, "invalid_parameter", "leave it out for none", name)
     for name in _integers_of(cls):
@@ -90,7 +99,7 @@ def read_query(request, cls):
     try:
         return msgspec.convert(values, cls, strict=False)
     except msgspec.ValidationError as error:
-        raise _invalid(error, 400, "invalid_parameter") from None
+        raise invalid_field(error, 400, "invalid_parameter") from None
 
 
 _is_integer = re.compile(r"-?[0-9]{1,18}\Z", re.ASCII).match
@@ -119,12 +128,12 @@ def _without_query(cls):
         try:
             found = _empty[cls] = msgspec.convert({}, cls)
         except msgspec.ValidationError as error:
-            raise _invalid(error, 400, "invalid_parameter") from None
+            raise invalid_field(error, 400, "invalid_parameter") from None
     return found
 
 
-def _invalid(error, status, code="invalid_field"):
-    """msgspec tells where in its text: Expected `str`, got `int` - at `$.price`."""
+def invalid_field(error, status, code="invalid_field"):
+    """-> ApiError. msgspec tells where in its text: Expected `str`, got `int` - at `$.price`."""
     text = str(error)
     match = _at.search(text)
     message = text[: match.start()] if match else text

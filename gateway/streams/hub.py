@@ -12,6 +12,7 @@ from gateway.core import CORE
 from gateway.database import DATABASE
 from gateway.errors import ApiError
 from gateway.history import HISTORY
+from gateway.metrics import websocket_connections, websocket_slow_consumers
 from gateway.streams import client as codes
 from gateway.streams.archive import Archive
 from gateway.streams.book_stream import BookStream
@@ -82,11 +83,15 @@ class Streams:
 
     def add(self, client):
         self.clients[client] = None
+        websocket_connections.set(len(self.clients))
+        if not self._is_live:  # what it will be told may be old
+            client.send(self._status(CORE_UNAVAILABLE))
 
     def remove(self, client):
         for topic in list(client.topics):
             self.unsubscribe(client, topic)
         self.clients.pop(client, None)
+        websocket_connections.set(len(self.clients))
 
     async def subscribe(self, client, topic, request_id=None, after=None):
         """`after`: the last sequence the client has seen, to be sent what came since. Raises ApiError; nothing is
@@ -203,6 +208,7 @@ class Streams:
     def slow(self):
         """A client was closed for being too slow."""
         self.slow_consumers += 1
+        websocket_slow_consumers.inc()
 
     def _book(self, instrument):
         found = self._books.get(instrument)
@@ -286,9 +292,12 @@ class Streams:
             self._announce(LIVE if is_live else CORE_UNAVAILABLE)
 
     def _announce(self, status):
-        frame = VenueStatus(status=status, **self.stamp()).frame()
+        frame = self._status(status)
         for client in self.clients:
             client.send(frame)
+
+    def _status(self, status):
+        return VenueStatus(status=status, **self.stamp()).frame()
 
     def _look_at_tokens(self):
         """A subscription to orders does not outlive its token."""

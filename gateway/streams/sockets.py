@@ -9,6 +9,8 @@ from aiohttp import WSMsgType, web
 from gateway.admission import identify
 from gateway.core import CORE
 from gateway.errors import ApiError
+from gateway.order_schema import Symbol
+from gateway.routes import Nothing, Strict
 from gateway.streams.client import (
     CLOSE_SECONDS,
     TOO_MANY_REQUESTS,
@@ -19,31 +21,41 @@ from gateway.streams.client import (
 )
 from gateway.streams.hub import STREAMS
 from gateway.streams.requests import carry_out, error_frame
-from gateway.streams.topics import EVERY_MARKET, ORDERBOOK, ORDERS, TICKER, TRADES, Topic
+from gateway.streams.topics import EVERY_MARKET, ORDERBOOK, ORDERS, TICKER, TRADES, Sequence, Topic
+from gateway.validation import read_query
 
 PING_SECONDS = 20.0  # a client that does not answer within half of that is gone
 MESSAGE_BYTES_MAX = 8 << 10  # of what a client sends
-AUTHENTICATE_SECONDS = 10.0  # for the first message of /ws/orders without a token in the header
+AUTHENTICATE_SECONDS = web.AppKey("authenticate_seconds", int)  # for the first message of /ws/orders without a token
 
 
-def add_sockets(app):
-    for path, begin in (
-        ("/ws", _begin_nothing),
-        ("/ws/orders", _begin_orders),
-        ("/ws/trades", _begin_trades),
-        ("/ws/markets/{symbol}", _begin_market),
+def add_sockets(app, config):
+    app[AUTHENTICATE_SECONDS] = config.authenticate_seconds
+    for path, query, begin in (
+        ("/ws", Nothing, _begin_nothing),
+        ("/ws/orders", _OneStream, _begin_orders),
+        ("/ws/trades", _Trades, _begin_trades),
+        ("/ws/markets/{symbol}", _OneStream, _begin_market),
     ):
-        app.router.add_get(path, _handler(begin), allow_head=False)
+        app.router.add_get(path, _handler(query, begin), allow_head=False)
 
 
-def _handler(begin):
+class _OneStream(Strict):
+    sequence: Sequence | None = None  # the last one the client has seen
+
+
+class _Trades(_OneStream):
+    symbol: Symbol | None = None
+
+
+def _handler(query, begin):
     async def handle(request):
-        return await _serve(request, begin)
+        return await _serve(request, query, begin)
 
     return handle
 
 
-async def _serve(request, begin):
+async def _serve(request, query, begin):
     """One connection, from its handshake to its end. Raises ApiError where there is none."""
     app, streams = request.app, request.app[STREAMS]
     ws = web.WebSocketResponse(
@@ -58,7 +70,7 @@ async def _serve(request, begin):
         raise ApiError(426, "upgrade_required", "this address is for WebSockets", headers=headers)
     if "Authorization" in request.headers:
         request["identity"] = identify(request)
-    asked = _Asked(request)
+    asked = _Asked(request, query)
     streams.admit()
     await ws.prepare(request)
     client = Client(ws, request.transport, streams.slow)
@@ -80,16 +92,12 @@ async def _serve(request, begin):
 class _Asked:
     """What address and query say. Raises ApiError 400, 404 or 503."""
 
-    def __init__(self, request):
+    def __init__(self, request, query):
+        asked = read_query(request, query)
         self.path_symbol = request.match_info.get("symbol")
-        symbol = self.path_symbol or request.query.get("symbol")
+        symbol = self.path_symbol or getattr(asked, "symbol", None)
         self.instrument = request.app[CORE].market(symbol).instrument if symbol is not None else EVERY_MARKET
-        self.sequence = None  # the last one the client has seen
-        text = request.query.get("sequence")
-        if text is not None:
-            if len(text) > 18 or not (text.isascii() and text.isdigit()):
-                raise ApiError(400, "invalid_parameter", "a number that was the sequence of a message", "sequence")
-            self.sequence = int(text)
+        self.sequence = getattr(asked, "sequence", None)
 
 
 # --- what an address begins with -----------------------------------------------------------------------------------
@@ -103,7 +111,7 @@ async def _begin_orders(app, ws, client, asked):
     """Without a token in the header, the first message brings it."""
     if client.identity is None:
         try:
-            async with asyncio.timeout(AUTHENTICATE_SECONDS):
+            async with asyncio.timeout(app[AUTHENTICATE_SECONDS]):
                 await _next(app, ws, client)
         except TimeoutError:
             pass

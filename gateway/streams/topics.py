@@ -6,6 +6,8 @@ import attrs
 import msgspec
 
 from gateway.errors import ApiError
+from gateway.order_schema import Symbol
+from gateway.validation import invalid_field, refuse_duplicate_keys
 
 ORDERS, TRADES, ORDERBOOK, TICKER, DEPTH, CANDLES = "orders", "trades", "orderbook", "ticker", "depth", "candles"
 CHANNELS = (ORDERS, TRADES, ORDERBOOK, TICKER, DEPTH, CANDLES)
@@ -27,8 +29,7 @@ class Topic:
 
 _Channel = Literal["orders", "trades", "orderbook", "ticker", "depth", "candles"]
 _Timeframe = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
-_Symbol = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-_Sequence = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Sequence = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Id = Annotated[str, msgspec.Meta(max_length=64)] | Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None
 assert _Channel.__args__ == CHANNELS and _Timeframe.__args__ == tuple(TIMEFRAMES)  # type: ignore[attr-defined]
 
@@ -43,7 +44,7 @@ class Authenticate(_Request, kw_only=True):
 
 class _OfTopic(_Request, kw_only=True):
     channel: _Channel
-    symbol: _Symbol | None = None
+    symbol: Symbol | None = None
     timeframe: _Timeframe | None = None
 
 
@@ -58,7 +59,7 @@ class Unsubscribe(_OfTopic):
 class Resume(_OfTopic, kw_only=True):
     """Subscribe to what came after `sequence`, the last that the client has seen of the stream."""
 
-    sequence: _Sequence
+    sequence: Sequence
 
 
 class Ping(_Request):
@@ -71,11 +72,13 @@ _decoder = msgspec.json.Decoder(Authenticate | Subscribe | Unsubscribe | Resume 
 def request_of(text):
     """The text of a message -> one of the classes above. Raises ApiError 400 or 422."""
     try:
-        return _decoder.decode(text)
+        request = _decoder.decode(text)
     except msgspec.ValidationError as error:
-        raise ApiError(422, "invalid_field", str(error).replace("`", "")) from None
+        raise invalid_field(error, 422) from None
     except (msgspec.DecodeError, RecursionError):
         raise ApiError(400, "invalid_json", "a message is one JSON object") from None
+    refuse_duplicate_keys(text)
+    return request
 
 
 def id_of(text):

@@ -269,6 +269,29 @@ async def test_what_is_no_http_is_refused_and_closed(exchange, data):
     assert (await exchange.nobody().get("/markets")).status == 200
 
 
+HEAD = b"POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"
+
+
+async def test_a_body_said_to_be_too_large_is_not_waited_for(exchange):
+    alice = await exchange.trader()
+    head = HEAD % alice.token.encode()
+    answer = await raw(exchange.live.url, head + b"Content-Length: 1000000\r\n\r\n{", until_closed=False)
+    assert answer.startswith(b"HTTP/1.1 413 ") and b"body_too_large" in answer
+
+
+async def test_who_leaves_in_the_middle_of_a_body_is_no_error_of_ours(exchange, another_gateway):
+    gateway = another_gateway()
+    alice = (await exchange.trader()).at(gateway)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(gateway.url))
+    writer.write(HEAD % alice.token.encode() + b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"{")
+    writer.transport.abort()
+    await until(lambda: alice.get("/balances"), lambda _: any('"POST"' in line for line in gateway.log))
+    gateway.stop()
+    assert not [line for line in gateway.log if "Traceback" in line or "ERROR" in line]
+
+
 async def test_slow_clients_are_cut_off_and_harm_nobody(own_venue):
     """Heads that never end, bodies that never come, and a thousand connections that say nothing."""
     own_venue.start_core()
@@ -335,6 +358,8 @@ async def test_cross_origin(own_venue):
         assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (204, "https://two.example")
         assert "Idempotency-Key" in answer.headers["Access-Control-Allow-Headers"]
         answer = await nobody.get("/markets", headers={"Origin": "https://evil.example"})
+        assert "Access-Control-Allow-Origin" not in answer.headers and answer.headers["Vary"] == "Origin"
+        answer = await nobody.get("/markets")  # a cache must not give it to an origin that may call
         assert "Access-Control-Allow-Origin" not in answer.headers and answer.headers["Vary"] == "Origin"
         own_venue.gateways[-1].stop()
         lines = [json.loads(line) for line in own_venue.gateways[-1].log if line.startswith("{")]

@@ -35,6 +35,9 @@ async def test_the_core_is_killed_and_comes_back(own_venue):
             own_venue.core.kill()
             for socket in (private, public):
                 await socket.until("venue_status", status="core_unavailable")
+            async with connected(exchange.nobody(), "/ws") as new:  # what it is told may be old
+                told_first = await new.next()
+                assert (told_first["type"], told_first["status"]) == ("venue_status", "core_unavailable")
             error = await public.ask("subscribe", channel="orders")
             assert (error["type"], error["code"]) == ("error", "core_unavailable")
             own_venue.start_core()

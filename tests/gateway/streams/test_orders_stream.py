@@ -198,6 +198,12 @@ async def test_without_a_token_it_is_closed(exchange, first, code):
         assert await socket.closed() == (4401, "authentication_required")
 
 
+async def test_who_says_nothing_is_closed(exchange, another_gateway):
+    nobody = exchange.nobody().at(another_gateway(authenticate_seconds=1))
+    async with connected(nobody, "/ws/orders") as silent:
+        assert await silent.closed() == (4401, "authentication_required")
+
+
 async def test_a_bad_token_in_the_header_is_no_websocket(exchange):
     nobody = exchange.nobody()
     nobody.token = "no.token.this"

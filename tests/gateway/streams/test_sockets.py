@@ -7,7 +7,9 @@ import struct
 
 import aiohttp
 import pytest
+import yarl
 
+from tests.gateway.live import until
 from tests.gateway.streams.sockets import connected, own_orders
 from tests.harness import SECONDS_MAX
 
@@ -35,6 +37,8 @@ async def works(socket):
         ('{"type": "destroy"}', "invalid_field"),
         ('{"type": 5}', "invalid_field"),
         ('{"type": "ping", "more": 1}', "invalid_field"),
+        ('{"type": "ping", "type": "ping"}', "duplicate_key"),
+        ('{"type": "subscribe", "channel": "trades", "ch\\u0061nnel": "trades"}', "duplicate_key"),
         ('{"type": "ping", "id": {}}', "invalid_field"),
         ('{"type": "ping", "id": 1.5}', "invalid_field"),
         ('{"type": "subscribe"}', "invalid_field"),
@@ -72,6 +76,44 @@ async def test_an_error_names_the_request_where_it_can(exchange):
         for request_id in ("mine", 7, None):
             await socket.send("destroy", id=request_id)
             assert (await socket.next())["id"] == request_id
+
+
+@pytest.mark.parametrize(
+    "request_, field",
+    [
+        ({"type": "destroy"}, "type"),
+        ({"type": "ping", "more": 1}, "more"),
+        ({"type": "ping", "id": 1.5}, "id"),
+        ({"type": "subscribe"}, "channel"),
+        ({"type": "subscribe", "channel": "candles", "symbol": "X", "timeframe": "2m"}, "timeframe"),
+        ({"type": "subscribe", "channel": "depth", "symbol": "NO-SUCH"}, "symbol"),
+        ({"type": "resume", "channel": "trades", "sequence": "1"}, "sequence"),
+    ],
+)
+async def test_an_error_names_the_field(exchange, request_, field):
+    async with connected(exchange.nobody(), "/ws") as socket:
+        await socket.ws.send_json(request_)
+        error = await socket.next()
+        assert error["field"] == field and "$" not in error["message"]
+
+
+@pytest.mark.parametrize(
+    "path, query, code, field",
+    [
+        ("/ws/orders", "token=abc", "invalid_parameter", "token"),
+        ("/ws/orders", "symbol=BTC-USDT", "invalid_parameter", "symbol"),
+        ("/ws", "sequence=1", "invalid_parameter", "sequence"),
+        ("/ws/trades", "sequence=1&sequence=2", "duplicate_parameter", "sequence"),
+        ("/ws/trades", "more=1", "invalid_parameter", "more"),
+        ("/ws/trades", "sequence=%FF", "invalid_parameter", "sequence"),
+    ],
+)
+async def test_parameters_that_an_address_does_not_take(exchange, path, query, code, field):
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+    headers["Sec-WebSocket-Key"] = "AAAAAAAAAAAAAAAAAAAAAA=="
+    url = "%s%s?%s" % (exchange.live.url, path, query)
+    answer = await exchange.nobody().request("GET", "", url=yarl.URL(url, encoded=True), headers=headers)
+    assert (answer.status, answer.code, answer.field) == (400, code, field)
 
 
 async def test_subscribed_twice(exchange):
@@ -330,3 +372,19 @@ async def test_the_headers_of_a_handshake_stay_safe(exchange):
         async with connected(exchange.nobody(), "/ws/trades", headers={"X-Request-Id": "x1"}, sequence="no"):
             pass
     assert (refused.value.status, refused.value.headers["X-Request-Id"]) == (400, "x1")
+
+
+async def test_sockets_are_counted(exchange, another_gateway):
+    nobody = exchange.nobody().at(another_gateway())
+
+    async def figures():
+        async with nobody.session.get(nobody.url + "/metrics") as response:
+            lines = (await response.text()).splitlines()
+        return dict(line.rsplit(" ", 1) for line in lines if line.startswith("gateway_websocket"))
+
+    async with connected(nobody, "/ws") as socket:
+        await works(socket)
+        found = await figures()
+        assert found["gateway_websocket_connections"] == "1.0"
+        assert found["gateway_websocket_slow_consumers_total"] == "0.0"
+    await until(figures, lambda found: found["gateway_websocket_connections"] == "0.0")
