@@ -13,8 +13,9 @@ from gateway.identity import ADMIN, ANYBODY, USER, Identity
 from gateway.replies import Reply, envelope
 from gateway.validation import read_body, read_query
 
-#: Field types of requests and responses.
-Decimal = msgspec.Meta(pattern=DECIMAL_PATTERN, examples=["12.50"])
+#: Field types of requests and responses. The pattern of a decimal is described here, and held by amounts.units_of(),
+#: which says better than a pattern what is wrong.
+Decimal = msgspec.Meta(extra_json_schema={"pattern": DECIMAL_PATTERN}, examples=["12.50"])
 
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True):

@@ -205,10 +205,10 @@ async def test_money_moves_once_for_each_reference(exchange):
     "change, status, code, field",
     [
         ({"amount": "0"}, 422, "invalid_amount", "amount"),
-        ({"amount": "-1"}, 422, "invalid_field", "amount"),
+        ({"amount": "-1"}, 422, "invalid_decimal", "amount"),
         ({"amount": 1}, 422, "invalid_field", "amount"),
-        ({"amount": "1e3"}, 422, "invalid_field", "amount"),
-        ({"amount": "NaN"}, 422, "invalid_field", "amount"),
+        ({"amount": "1e3"}, 422, "invalid_decimal", "amount"),
+        ({"amount": "NaN"}, 422, "invalid_decimal", "amount"),
         ({"amount": "0.000000001"}, 422, "too_many_decimals", "amount"),
         ({"amount": "9" * 19}, 422, "number_too_large", "amount"),
         ({"amount": "50000000000"}, 422, "invalid_amount", "amount"),

@@ -63,6 +63,8 @@ async def test_numbers_that_are_none(exchange, field, value):
     market, alice = await exchange.market(), await exchange.trader()
     answer = clean(await alice.post("/orders", {**limit(market, "buy", "0.1", "50000"), field: value}), 422)
     assert answer.field == field
+    if isinstance(value, str):
+        assert answer.code == "invalid_decimal"
     await nothing_was_done(alice)
 
 
