@@ -1,7 +1,12 @@
 """What is gone is said at once, what can go on goes on, and nothing is guessed."""
 
 import asyncio
+import json
 import signal
+
+import aiohttp
+import pytest
+from yarl import URL
 
 from tests.gateway.live import exchange_of, until, until_ready
 from tests.gateway.test_orders import limit, placed
@@ -100,3 +105,26 @@ async def test_a_gateway_that_stops_answers_what_is_under_way(own_venue):
         own_venue.core.process.send_signal(signal.SIGCONT)
         assert (await posting).status == 201
         assert await asyncio.to_thread(gateway.wait) == 0
+
+
+async def test_a_request_under_way_is_answered_before_the_end(own_venue):
+    own_venue.start_core()
+    gateway = own_venue.start_gateway()
+    async with exchange_of(own_venue) as exchange:
+        market, alice = await exchange.market(), await exchange.trader()
+        body = json.dumps(limit(market, "buy", "0.1", "50000")).encode()
+        head = "POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+        head += "Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n" % (alice.token, len(body))
+        reader, writer = await asyncio.open_connection("127.0.0.1", URL(gateway.url).port)
+        writer.write(head.encode())
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"  # it is under way
+        gateway.process.send_signal(signal.SIGTERM)
+        gateway.line("stopping")
+        writer.write(body)
+        answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 201 ")
+        assert gateway.wait() == 0
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await alice.get("/balances")
+        assert len(await exchange.client.open_orders(instrument=market.instrument, account=alice.account)) == 1

@@ -1,10 +1,14 @@
-"""The pages that describe the API, in a browser: they show it, and ask nobody else for anything."""
+"""What describes the API: the pages, in a browser, which ask nobody else for anything; and the codes of errors."""
 
+import ast
 import shutil
+from pathlib import Path
 
 import pytest
 from playwright.async_api import async_playwright
 from yarl import URL
+
+import gateway
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
@@ -26,3 +30,22 @@ async def test_the_api_can_be_browsed_without_an_outside_asset(live):
     outside = [url for url in asked if not url.startswith("data:") and URL(url).authority != URL(live.url).authority]
     assert (outside, problems) == ([], [])
     assert {URL(url).path for url in asked if url.startswith("http")} >= {"/docs", "/openapi.json", "/docs/start.js"}
+
+
+def codes_of(path):
+    """-> the codes of the ApiErrors that a file makes, where they stand in it as text."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ApiError":
+            for constant in ast.walk(node.args[1]):
+                if isinstance(constant, ast.Constant) and not constant.value.endswith(("%d", "_")):
+                    yield constant.value
+
+
+def test_every_code_of_an_error_is_documented():
+    root = Path(gateway.__file__).parent
+    text = "".join(
+        (root.parent / "docs" / name).read_text("utf-8") for name in ("gateway.md", "admin.md", "streams.md")
+    )
+    codes = {code for path in root.rglob("*.py") for code in codes_of(path)}
+    assert {"invalid_json", "unknown_order"} <= codes
+    assert [code for code in sorted(codes) if "`%s`" % code not in text] == []
