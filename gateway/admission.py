@@ -37,7 +37,7 @@ async def admission(request, handler):
     address = request["address"] = address_of(request)
     _take(request, request.app[ADDRESS_BUCKETS], network_of(address), cost)
     if route is not None and route.role != ANYBODY:
-        identity = request["identity"] = await _signed(request) if KEY_HEADER in request.headers else identify(request)
+        identity = request["identity"] = await signed(request) if KEY_HEADER in request.headers else identify(request)
         identity.may(route.role)
         _take(request, request.app[USER_BUCKETS], identity.user, cost)
     return await handler(request)
@@ -64,7 +64,7 @@ def address_of(request):
     return address
 
 
-async def _signed(request):
+async def signed(request):
     """-> Identity of a request that is signed with an API key. Raises ApiError."""
     body = await whole_body(request)
     identity = request.app[API_KEYS].identity_of(request.headers, request.method, request.raw_path, body)

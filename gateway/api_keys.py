@@ -66,6 +66,13 @@ class ApiKeys:
         self._once(signature, now_ms)
         return key.identity
 
+    def identity_of_key(self, key):
+        """-> Identity of a key that has signed before. Raises ApiError 401 where it was taken away."""
+        known = self._key(key)
+        if known is None:
+            raise _refused("there is no such key any more")
+        return known.identity
+
     def _key(self, key):
         if self._file is None:
             return None

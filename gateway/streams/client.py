@@ -25,7 +25,7 @@ class Client:
 
     __slots__ = (
         "_closing", "_flushing", "_outbox", "_transport", "_ws", "account", "default_symbol", "identity", "is_open",
-        "on_slow", "requests", "token", "topics",
+        "on_slow", "proof", "requests", "topics",
     )  # fmt: skip
 
     def __init__(self, ws, transport, on_slow):
@@ -38,8 +38,8 @@ class Client:
         self.on_slow = on_slow
         self.is_open = True  # whether more is read from it
         self.topics = {}  # Topic -> None, in their order
-        self.identity = None  # once it has shown a token
-        self.token = None
+        self.identity = None  # once it has shown a token, or signed
+        self.proof = None  # -> the same Identity while that is good; raises ApiError 401 when it is not any more
         self.account = 0  # once it has subscribed to its orders
         self.default_symbol = None  # of requests that name none
         self.requests = Buckets(REQUESTS_RATE, REQUESTS_BURST, 1)

@@ -7,7 +7,6 @@ import time
 
 from aiohttp import web
 
-from gateway.admission import TOKENS
 from gateway.core import CORE
 from gateway.database import DATABASE
 from gateway.errors import ApiError
@@ -37,11 +36,10 @@ log = logging.getLogger("gateway")
 
 
 class Streams:
-    """start() it in a running loop, close() it. `tokens` is what tells whether a token is good (gateway/tokens.py)."""
+    """start() it in a running loop, close() it."""
 
-    def __init__(self, core, tokens, database, history):
+    def __init__(self, core, database, history):
         self.core = core
-        self.tokens = tokens
         self.clients = {}  # Client -> None
         self.subscriptions = Subscriptions()
         self.archive = Archive(database, core.catalogue)
@@ -135,7 +133,7 @@ class Streams:
         """What the core tells between here and _enter() is in the snapshot, or among what was missed."""
         if client.identity is None:
             raise ApiError(401, "authentication_required", "the channel orders needs a token first")
-        self.tokens.identity_of(client.token)  # it may have expired since it was shown
+        client.proof()  # it may have expired since it was shown
         client.account = await self.core.account_of(client.identity.user)
         if after is not None:
             with contextlib.suppress(ApiError):  # what is open is followed from here on
@@ -283,7 +281,7 @@ class Streams:
             if loop.time() >= second_at:
                 second_at += 1.0
                 self.trades.second()
-                self._look_at_tokens()
+                self._look_at_proofs()
 
     def _tell_status(self, is_live):
         """Whether the core is there, where that has changed."""
@@ -299,11 +297,11 @@ class Streams:
     def _status(self, status):
         return VenueStatus(status=status, **self.stamp()).frame()
 
-    def _look_at_tokens(self):
-        """A subscription to orders does not outlive its token."""
+    def _look_at_proofs(self):
+        """A subscription to orders does not outlive its token or key."""
         for client in self.private.clients():
             try:
-                self.tokens.identity_of(client.token)
+                client.proof()
             except ApiError as error:
                 client.close(codes.UNAUTHORIZED, error.code)
 
@@ -319,7 +317,7 @@ async def run_streams(app):
 
 def make_streams(app):
     """After core, admission and history."""
-    app[STREAMS] = Streams(app[CORE], app[TOKENS], app[DATABASE], app[HISTORY])
+    app[STREAMS] = Streams(app[CORE], app[DATABASE], app[HISTORY])
     app.cleanup_ctx.append(run_streams)
     app.on_shutdown.append(close_streams)
 

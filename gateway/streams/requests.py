@@ -1,5 +1,7 @@
 """What clients ask for on a socket, and the answers."""
 
+from functools import partial
+
 from gateway.admission import identify_token
 from gateway.core import CORE
 from gateway.errors import ApiError
@@ -36,7 +38,7 @@ def _authenticate(app, client, asked):
     if client.identity is not None and client.identity.user != identity.user:
         raise ApiError(409, "another_user", "this connection is another user's")
     client.identity = identity
-    client.token = asked.token
+    client.proof = partial(identify_token, app, asked.token)
     client.send(Authenticated(id=asked.id, user=identity.user, **app[STREAMS].stamp()).frame())
 
 

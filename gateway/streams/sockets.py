@@ -3,12 +3,15 @@ gateway/streams/topics.py; the address only says what is subscribed to at once."
 
 import asyncio
 import time
+from functools import partial
 
 from aiohttp import WSMsgType, web
 
-from gateway.admission import identify
+from gateway.admission import API_KEYS, identify, identify_token, signed
+from gateway.api_keys import KEY_HEADER
 from gateway.core import CORE
 from gateway.errors import ApiError
+from gateway.identity import bearer_token
 from gateway.order_schema import Symbol
 from gateway.routes import Nothing, Strict
 from gateway.streams.client import (
@@ -68,16 +71,19 @@ async def _serve(request, query, begin):
     if not ws.can_prepare(request):
         headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
         raise ApiError(426, "upgrade_required", "this address is for WebSockets", headers=headers)
-    if "Authorization" in request.headers:
+    proof = None
+    if KEY_HEADER in request.headers:
+        request["identity"] = await signed(request)
+        proof = partial(app[API_KEYS].identity_of_key, request.headers[KEY_HEADER])
+    elif "Authorization" in request.headers:
         request["identity"] = identify(request)
+        proof = partial(identify_token, app, bearer_token(request))
     asked = _Asked(request, query)
     streams.admit()
     await ws.prepare(request)
     client = Client(ws, request.transport, streams.slow)
     client.default_symbol = asked.path_symbol
-    if "identity" in request:
-        client.identity = request["identity"]
-        client.token = request.headers["Authorization"].partition(" ")[2].strip()
+    client.identity, client.proof = request.get("identity"), proof
     streams.add(client)
     try:
         await begin(app, ws, client, asked)

@@ -5,10 +5,13 @@ import json
 import os
 import time
 
+import aiohttp
+import pytest
 import pytest_asyncio
 
 from gateway.api_keys import WINDOW_MS, signature_of
 from tests.gateway.live import until
+from tests.gateway.streams.sockets import connected
 from tests.gateway.test_orders import limit
 from tests.harness import SECONDS_MAX
 from tests.tools.journals import run_json, run_tool
@@ -106,3 +109,24 @@ async def test_keys_are_made_and_revoked_while_the_gateway_runs(exchange, progra
     assert not [
         line for gateway in gateways for line in gateway.log if made["secret"] in line or entry["secret"] in line
     ]
+
+
+async def test_a_signed_handshake(exchange, program, tmp_path):
+    """A program follows its orders with the key alone, for as long as there is that key."""
+    api, entry, _ = program
+    market = await exchange.market()
+    await until(lambda: api.get("/orderbook/" + market.symbol), lambda answer: answer.status == 200)
+    headers = signed(entry, "GET", "/ws/orders")
+    async with connected(api, "/ws/orders", headers=headers) as socket:
+        await socket.until("orders_snapshot")
+        body = json.dumps(limit(market, "buy", "0.1", "50000")).encode()
+        more = {**signed(entry, "POST", "/api/v1/orders", body), "Content-Type": "application/json"}
+        placed = (await api.request("POST", "/orders", headers=more, data=body)).data["order"]
+        assert (await socket.until("order_update"))["order_id"] == placed["order_id"]
+        for wrong in (headers, {**signed(entry, "GET", "/ws/orders"), "X-API-Key": "nobody"}):  # a replay, no such key
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                async with connected(api, "/ws/orders", headers=wrong):
+                    pass
+            assert refused.value.status == 401
+        write_jwks(str(tmp_path / "api-keys.json"), {"keys": []})
+        assert await socket.closed() == (4401, "invalid_signature")
