@@ -52,7 +52,8 @@ assert StatusName.__args__ == STATUSES  # type: ignore[attr-defined]
 DecimalText = Annotated[str, Decimal]
 Symbol = Annotated[str, msgspec.Meta(min_length=1, max_length=64, examples=["BTC-USDT"])]
 ClientOrderId = Annotated[str, msgspec.Meta(pattern="^[!-~]{1,36}$", examples=["my-order-1"])]
-Time = Annotated[str, msgspec.Meta(pattern=TIME_PATTERN, examples=["2030-01-01T00:00:00.000Z"])]
+#: As with decimals, times.ns_of_text() holds the pattern.
+Time = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": TIME_PATTERN}, examples=["2030-01-01T00:00:00.000Z"])]
 Id = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,19}$", examples=["88080405"])]
 
 

@@ -82,7 +82,7 @@ async def test_numbers_that_are_none(exchange, field, value):
         ({"time_in_force": "DAY"}, "invalid_field", "time_in_force"),
         ({"post_only": "true"}, "invalid_field", "post_only"),
         ({"post_only": 1}, "invalid_field", "post_only"),
-        ({"expire_time": "tomorrow"}, "invalid_field", "expire_time"),
+        ({"expire_time": "tomorrow"}, "invalid_time", "expire_time"),
         ({"expire_time": "2030-02-30T00:00:00Z"}, "invalid_time", "expire_time"),
         ({"stop_price": "1"}, "invalid_stop_price", "stop_price"),
         ({"quote_quantity": "1"}, "invalid_quote_quantity", "quote_quantity"),

@@ -191,7 +191,7 @@ async def test_before_the_first_snapshot_there_is_none(exchange, archive):
     assert (answer.status, answer.code) == (404, "no_snapshot")
 
 
-@pytest.mark.parametrize("at, code", [("2200-01-01T00:00:00Z", "time_in_future"), ("10:00", "invalid_parameter")])
+@pytest.mark.parametrize("at, code", [("2200-01-01T00:00:00Z", "time_in_future"), ("10:00", "invalid_time")])
 async def test_times_of_which_there_can_be_no_snapshot(exchange, archive, at, code):
     answer = await asker(exchange, archive).get("/snapshots/" + (await exchange.market()).symbol, time=at)
     assert (answer.status, answer.code, answer.field) == (400, code, "time")
