@@ -56,10 +56,12 @@ class Load:
         self.latencies_ns = []
         self.free = deque()
         self.waiting = deque()  # due times of requests that no connection was free for
+        self._connections = 0
         self._done = asyncio.get_running_loop().create_future()
 
     async def connect(self, host, port, count):
         loop = asyncio.get_running_loop()
+        self._connections = count
         for _ in range(count):
             _, connection = await loop.create_connection(lambda: Connection(self._answered), host, port)
             self.free.append(connection)
@@ -75,15 +77,19 @@ class Load:
             self.latencies_ns.append(now_ns - connection.due_ns)
         if status == 0:
             return
-        if now_ns > self._until_ns:
-            if not self._done.done():
-                self._done.set_result(None)
-        elif self._interval_ns == 0:
-            self._next(connection, now_ns)
-        elif self.waiting:
+        if self.waiting:
             self._next(connection, self.waiting.popleft())
+        elif self._interval_ns == 0 and now_ns <= self._until_ns:
+            self._next(connection, now_ns)
         else:
             self.free.append(connection)
+            if now_ns > self._until_ns:
+                self._end_if_idle()
+
+    def _end_if_idle(self):
+        """All that were due have their answer."""
+        if len(self.free) == self._connections and not self._done.done():
+            self._done.set_result(None)
 
     async def run(self, rate):
         """`rate` 0: closed loop. -> figures."""
@@ -94,6 +100,7 @@ class Load:
         used_s = time.process_time()
         if rate:
             await self._schedule(started_ns)
+            self._end_if_idle()
         else:
             while self.free:
                 self._next(self.free.popleft(), time.perf_counter_ns())
