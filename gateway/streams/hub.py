@@ -80,9 +80,11 @@ class Streams:
             raise ApiError(503, "too_many_connections", "no more WebSockets here", headers={"Retry-After": "5"})
 
     def add(self, client):
+        """Where the core is gone, that is the first it is told: what follows may be old."""
+        self._tell_status(self.core.is_live)  # those who are here already, where nobody has looked since
         self.clients[client] = None
         websocket_connections.set(len(self.clients))
-        if not self._is_live:  # what it will be told may be old
+        if not self._is_live:
             client.send(self._status(CORE_UNAVAILABLE))
 
     def remove(self, client):

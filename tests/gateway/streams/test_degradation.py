@@ -170,7 +170,8 @@ async def test_a_socket_while_the_core_is_gone(own_venue):
         own_venue.core.kill()
         await until_ready(alice, 503)
         async with connected(alice, "/ws/orders") as socket:
-            error = await socket.next()
+            status, error = await socket.next(), await socket.next()
+            assert (status["type"], status["status"]) == ("venue_status", "core_unavailable")
             assert (error["type"], error["code"]) == ("error", "core_unavailable")
             assert await socket.closed() == (1013, "core_unavailable")
         async with connected(alice, "/ws") as socket:
@@ -178,7 +179,7 @@ async def test_a_socket_while_the_core_is_gone(own_venue):
                 answer = await socket.ask("subscribe", channel="trades", symbol=symbol)
                 assert answer.get("code") == code
         async with connected(alice, "/ws/trades", symbol=market.symbol) as socket:
-            assert (await socket.next())["type"] == "subscribed"
+            assert [(await socket.next())["type"] for _ in range(2)] == ["venue_status", "subscribed"]
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             async with connected(alice, "/ws/markets/NO-SUCH"):
                 pass
