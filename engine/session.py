@@ -75,6 +75,7 @@ class Session(asyncio.Protocol):
         self._reader = FrameReader()
         self._login = None
         self._login_timer = None
+        self._close_timer = None
         self._cursor = None
 
     def _clock_ns(self):
@@ -103,6 +104,8 @@ class Session(asyncio.Protocol):
         self._login_timer = server.loop.call_later(server.login_seconds, self._login_timed_out)
 
     def connection_lost(self, error):
+        if self._close_timer is not None:  # a transport that is gone must not be aborted
+            self._close_timer.cancel()
         self._end()
         self.is_closing = True  # what is still held for it can go nowhere
         self.server.remove_connection(self)
@@ -143,7 +146,7 @@ class Session(asyncio.Protocol):
         self.server.log_close(self, code, text)
         self.transport.write(codec.encode(SessionClosed(code, text)))
         self.transport.close()
-        self.server.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+        self._close_timer = self.server.loop.call_later(CLOSE_SECONDS, self.transport.abort)
 
     def _end(self):
         """No more events to this session, no more commands from it."""

@@ -1,5 +1,6 @@
 """Sessions that ask too much or do not read: they are held to a bound, and nobody else minds."""
 
+import asyncio
 import socket
 
 import pytest
@@ -22,6 +23,7 @@ from protocol.messages import (
     QueryOpenOrders,
     Refused,
     Resumed,
+    SessionClosed,
     Subscribe,
     Traded,
     Unsubscribe,
@@ -124,6 +126,26 @@ async def test_a_slow_consumer_is_closed_others_miss_nothing_and_neither_does_it
             seen += [message.event_seq for message in await again.until(Resumed) if isinstance(message, Event)]
         assert seen == expected
         lazy.vanish()
+
+
+async def test_who_was_closed_and_then_takes_all_that_is_unsent_harms_nobody(venue, monkeypatch):
+    """Its connection is gone when the time is up after which it would have been cut."""
+    monkeypatch.setattr(engine.session, "CLOSE_SECONDS", 0.5)
+    loop = asyncio.get_running_loop()
+    async with serving(venue) as core:
+        lazy = await Peer.logged_in(core.port, venue.traders[0], receive_bytes=4096)
+        choke(core)
+        (session,) = core.server.connections
+        lazy.send(*[CancelOrder(0, 1) for _ in range(1_000)])
+        await eventually(session.transport.get_write_buffer_size)
+        session.close(Code.SLOW_CONSUMER, "a test")
+        cut_at = loop.time() + engine.session.CLOSE_SECONDS
+        assert type((await lazy.rest())[-1]) is SessionClosed
+        lazy.vanish()
+        await eventually(lambda: loop.time() > cut_at)
+        async with peer(core.port, venue.traders[1]) as other:
+            await other.ask(CancelOrder(0, 1), CommandRejected)
+        assert core.server.failure is None
 
 
 async def test_a_flush_larger_than_the_limit_is_sent_to_who_had_read_all_before(venue, monkeypatch):
