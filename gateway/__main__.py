@@ -16,6 +16,7 @@ from aiohttp import web
 
 from gateway.app import make_app
 from gateway.config import Config, ConfigError, read_config
+from gateway.validation import until_bodies_are_in
 
 BACKLOG = 1024  # connections that the kernel keeps until they are accepted
 FILES_MAX = 65_536  # asked for: each connection is one
@@ -83,11 +84,14 @@ async def _serve(app, config):
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, config.host, config.port, backlog=BACKLOG).start()
+        site = web.TCPSite(runner, config.host, config.port, backlog=BACKLOG)
+        await site.start()
         host, port = runner.addresses[0][:2]
         log.info("ready: http://%s:%d", "[%s]" % host if ":" in host else host, port)
         await stopping.wait()
         log.info("stopping: requests under way have %d s", config.drain_seconds)
+        await site.stop()
+        await until_bodies_are_in(app, config.drain_seconds / 2)
     finally:
         await runner.cleanup()
     log.info("stopped")

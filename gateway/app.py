@@ -17,7 +17,7 @@ from gateway.routes import add_routes
 from gateway.static_files import add_folder
 from gateway.streams.hub import make_streams
 from gateway.streams.sockets import add_sockets
-from gateway.validation import BODY_SECONDS
+from gateway.validation import BODIES, BODY_SECONDS
 
 CONFIG = web.AppKey("config", Config)
 #: Of every file of handlers, in the order in which the API's description tells them: add its RouteTable here.
@@ -33,6 +33,7 @@ def make_app(config):
     app[CONFIG] = config
     app[CORE] = Core(config.core_host, config.core_port, config.core_key, config.core_secret(), config.history_events)
     app[BODY_SECONDS] = config.body_seconds
+    app[BODIES] = set()
     make_answers(app, config)
     make_admission(app, config)
     make_books(app)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import time
 from typing import Any
 
 import msgspec
@@ -12,6 +13,8 @@ from gateway.errors import ApiError
 
 MEDIA_TYPE = "application/json"
 BODY_SECONDS = web.AppKey("body_seconds", int)  # for a body to come in
+BODIES = web.AppKey("bodies", set)  # tasks of requests whose body is still to come
+LOOK_SECONDS = 0.01
 
 _at = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 _field_in_text = re.compile(r"field `([^`]*)`")
@@ -44,14 +47,26 @@ async def whole_body(request):
         raise ApiError(413, "body_too_large", "request entity too large", headers={"Connection": "close"})
     if request.content.is_eof():  # all of it came with the head
         return await request.read()
+    app, task = request.app, asyncio.current_task()
+    app[BODIES].add(task)
     try:
-        async with asyncio.timeout(request.app[BODY_SECONDS]):
+        async with asyncio.timeout(app[BODY_SECONDS]):
             return await request.read()
     except TimeoutError:
         close = {"Connection": "close"}
         raise ApiError(408, "body_too_slow", "the body did not come in time", headers=close) from None
     except ConnectionError:  # for the access log: nobody reads it
         raise ApiError(400, "bad_request", "the connection ended before the body") from None
+    finally:
+        app[BODIES].discard(task)
+
+
+async def until_bodies_are_in(app, seconds):
+    """Those that are under way now, if they come in that time: aiohttp, once it shuts down, drops what it receives."""
+    coming = set(app[BODIES])
+    end_s = time.monotonic() + seconds
+    while coming & app[BODIES] and time.monotonic() < end_s:
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 _decoders: dict = {}

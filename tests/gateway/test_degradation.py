@@ -107,6 +107,16 @@ async def test_a_gateway_that_stops_answers_what_is_under_way(own_venue):
         assert await asyncio.to_thread(gateway.wait) == 0
 
 
+async def _connect(gateway):
+    """-> None where it does not take the connection."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", URL(gateway.url).port)
+    except OSError:
+        return None
+    writer.close()
+    return writer
+
+
 async def test_a_request_under_way_is_answered_before_the_end(own_venue):
     own_venue.start_core()
     gateway = own_venue.start_gateway()
@@ -120,7 +130,10 @@ async def test_a_request_under_way_is_answered_before_the_end(own_venue):
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"  # it is under way
         gateway.process.send_signal(signal.SIGTERM)
         gateway.line("stopping")
-        writer.write(body)
+        await until(lambda: _connect(gateway), lambda connection: connection is None)  # it takes no more
+        writer.write(body[:10])
+        await writer.drain()
+        writer.write(body[10:])
         answer = await reader.read()
         writer.close()
         assert answer.startswith(b"HTTP/1.1 201 ")
