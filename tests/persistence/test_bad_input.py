@@ -162,7 +162,7 @@ def test_a_process_says_why_it_ends(crowd, database):
 @pytest.mark.parametrize(
     ("attributes", "grant", "why"),
     [
-        ("LOGIN", "", "does not let us migrate: permission denied"),
+        ("LOGIN", "REVOKE CREATE ON SCHEMA public FROM PUBLIC", "does not let us migrate: permission denied"),
         ("NOLOGIN", "", "does not let us in"),
         ("LOGIN", "REVOKE CONNECT ON DATABASE {database} FROM PUBLIC", "permission denied for database"),
     ],
@@ -171,10 +171,10 @@ async def test_a_role_without_rights_is_told_so(crowd, postgres, attributes, gra
     name = fresh_database(postgres, "template0")
     role = name + "_role"
     query(postgres.url, "CREATE ROLE %s %s PASSWORD 'a'" % (role, attributes))
+    address = url_of(postgres, name)
     if grant:
-        query(postgres.url, grant.format(database=name))
+        query(address, grant.format(database=name))
     try:
-        address = url_of(postgres, name)
         password = address.partition("@")[0].rpartition(":")[2]
         text = await until_refused(crowd, address.replace("venue:" + password, role + ":a"), Fatal)
         assert why in text and ":a@" not in text

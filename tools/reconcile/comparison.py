@@ -80,9 +80,14 @@ class Comparison:
 
 def read(column):
     """-> how a column is selected: times in microseconds since 1970."""
-    if column in TIMES:
-        return "round(extract(epoch FROM %s) * 1000000)::bigint AS %s" % (column, column)
-    return column
+    return _MICROSECONDS.format(column) if column in TIMES else column
+
+
+#: Exact for any time there is. Before Postgres 14, the seconds since 1970 are a double, and those of some are not.
+_MICROSECONDS = (
+    "extract(epoch FROM date_trunc('second', {0}))::bigint * 1000000"
+    " + mod(extract(microseconds FROM {0})::bigint, 1000000) AS {0}"
+)
 
 
 def storable(value):
