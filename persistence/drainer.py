@@ -13,7 +13,7 @@ from persistence.depth import DepthRecorder
 from persistence.migrate import migrate
 from persistence.rows import Builder
 from persistence.store import Store
-from persistence.tail import RULES_VERSION, Frontier, Tail
+from persistence.tail import RULES_VERSION, Frontier, JournalRefused, Tail
 from protocol.errors import JournalCorrupt
 
 POLL_SECONDS = 0.004  # for more of the journal, where there was none
@@ -21,6 +21,7 @@ STANDBY_SECONDS = 0.5  # between two tries to become the drainer
 LAG_SECONDS = 0.5  # between two looks at how far behind it is
 RETRY_SECONDS = (0.1, 0.3, 1, 2, 5)  # after the first, second, ... failure in a row; then the last
 READY_EVENTS = 5_000  # are enough for a batch, where Postgres has nothing to do
+STOP_SECONDS = 10.0  # for the batch that is being written when it is told to stop
 SLICE_EVENTS = 100  # built at one time, before the connection has its turn
 
 #: What Postgres refuses a connection for, until somebody changes it or the address.
@@ -45,16 +46,21 @@ class Drainer:
         self.progress = progress  # called with (last command committed, newest of the journal)
         self.state = "connecting"
         self.seq = 0
-        self.time_ns = 0
+        self.time_ns = 0  # everything until then is in the database
         self.frontier = Frontier(config.journal)
         self._failures = 0
         self._stopping = asyncio.Event()
+        self._deadline = None  # of run()
         metrics.lag_commands.set_function(self._lag_commands)  # as of when it is asked for, as in health()
         metrics.lag_seconds.set_function(self._lag_seconds)
 
     def stop(self):
-        """Finish the batch that is being written, and end."""
-        self._stopping.set()
+        """Finish the batch that is being written, and end. One that Postgres does not take within STOP_SECONDS is given
+        up: nothing of it is there then."""
+        if not self._stopping.is_set():
+            self._stopping.set()
+            if self._deadline is not None:
+                self._deadline.reschedule(asyncio.get_running_loop().time() + STOP_SECONDS)
 
     def health(self):
         return {
@@ -68,21 +74,28 @@ class Drainer:
         """Raises Fatal, JournalCorrupt, JournalRefused, JournalDisagrees, SchemaError: what stops it for good."""
         watching = asyncio.create_task(self._watch())
         try:
-            while not self._stopping.is_set():
-                try:
-                    await self._work()
-                except (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.InternalError) as error:
-                    self._refuse_hopeless(error)
-                    await self._wait_after(error)
-                except TimeoutError as error:
-                    await self._wait_after(error)
-                except psycopg2.Error as error:  # a row that the schema does not take: it will not another time
-                    raise Fatal("Postgres does not take a batch: %s" % _first_line(error)) from error
+            async with asyncio.timeout(None) as self._deadline:
+                while not self._stopping.is_set():
+                    await self._work_once()
+        except TimeoutError:
+            log.warning("Postgres did not answer within %d s: what was being written is not there", STOP_SECONDS)
         except Exception:
             self._set_state("failed")
             raise
         finally:
             watching.cancel()
+
+    async def _work_once(self):
+        """Until it fails; what trying again may mend is waited for."""
+        try:
+            await self._work()
+        except (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.InternalError) as error:
+            self._refuse_hopeless(error)
+            await self._wait_after(error)
+        except TimeoutError as error:
+            await self._wait_after(error)
+        except psycopg2.Error as error:  # a row that the schema does not take: it will not another time
+            raise Fatal("Postgres does not take a batch: %s" % _first_line(error)) from error
 
     def _set_state(self, state):
         if state != self.state:
@@ -141,7 +154,7 @@ class Drainer:
     async def _migrate(self):
         """-> [Migration, ...] applied now."""
         try:
-            return await asyncio.to_thread(migrate, self.config.database_url)
+            return await asyncio.to_thread(migrate, self.config.database_url, is_stopped=self._stopping.is_set)
         except psycopg2.ProgrammingError as error:  # no right to, or something of the same name is there
             raise Fatal("Postgres does not let us migrate: %s" % _first_line(error)) from error
 
@@ -153,7 +166,7 @@ class Drainer:
                 if problem is None and not self._stopping.is_set():
                     try:
                         await self._build(store, tail, builder, writing)
-                    except (JournalCorrupt, OSError) as error:
+                    except (JournalCorrupt, JournalRefused, OSError) as error:
                         problem = error  # what was read before it is good, and is written yet
                 batch = script = None
                 if builder.batch.commands and not self._stopping.is_set():
@@ -185,6 +198,7 @@ class Drainer:
         while builder.batch.events < (full if writing and not writing.done() else min(full, READY_EVENTS)):
             record = tail.next()
             if record is not None:
+                self.time_ns = self.time_ns or record.time_ns  # of an empty database: the lag begins there
                 builder.take(record)
                 if builder.batch.events - built >= SLICE_EVENTS:
                     built = builder.batch.events

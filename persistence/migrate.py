@@ -5,6 +5,7 @@ A migration that was applied is never edited: its checksum is kept with the data
 
 import contextlib
 import hashlib
+import time
 from pathlib import Path
 
 import attrs
@@ -13,6 +14,8 @@ import psycopg2
 DIRECTORY = Path(__file__).parent / "migrations"
 #: Held while migrating, so that of two processes one waits; any number, ours alone.
 LOCK = 7_253_001
+LOCK_SECONDS = 0.1  # between two tries to have it
+CONNECT_SECONDS = 10
 
 _TABLE = """
     CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -50,16 +53,21 @@ def read_migrations(directory=DIRECTORY):
     return migrations
 
 
-def migrate(url, migrations=None):
-    """Apply what is missing. -> [Migration, ...] applied now. Raises SchemaError; psycopg2.Error.
+def migrate(url, migrations=None, is_stopped=lambda: False):
+    """Apply what is missing. -> [Migration, ...] applied now; none where `is_stopped` says so while another one
+    migrates. Raises SchemaError; psycopg2.Error.
 
     Each migration and its entry are one transaction: a crash between two leaves the first applied.
     """
     migrations = read_migrations() if migrations is None else migrations
-    with contextlib.closing(psycopg2.connect(url, application_name="persistence migrate")) as connection:
+    connection = psycopg2.connect(url, application_name="persistence migrate", connect_timeout=CONNECT_SECONDS)
+    with contextlib.closing(connection):
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", (LOCK,))  # until the connection is closed
+            while not _try_lock(cursor):
+                if is_stopped():
+                    return []
+                time.sleep(LOCK_SECONDS)
             cursor.execute("SET client_min_messages = warning")
             applied = applied_migrations(cursor)
             check(applied, migrations)
@@ -69,6 +77,12 @@ def migrate(url, migrations=None):
             for migration in missing:
                 _apply(cursor, migration)
     return missing
+
+
+def _try_lock(cursor):
+    """-> whether it is ours until the connection is closed."""
+    cursor.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,))
+    return cursor.fetchone()[0]
 
 
 def _apply(cursor, migration):

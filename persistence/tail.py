@@ -160,6 +160,9 @@ class Tail:
         if self.seq and header.venue_id != self.venue_id:
             text = "%s is the journal of venue %d, and the database is of venue %d"
             raise JournalRefused(text % (self.directory, header.venue_id, self.venue_id))
+        if self.seq and self.start.rules_version != RULES_VERSION:
+            text = "the database was filled under rules %d; this version knows rules %d: use the one that belongs to it"
+            raise JournalRefused(text % (self.start.rules_version, RULES_VERSION))
         self.venue_id = header.venue_id
         self.seq, self.event_seq, self.chain = header.first_seq - 1, header.first_event_seq - 1, header.chain
         try:

@@ -5,13 +5,14 @@ import os
 import shutil
 from pathlib import Path
 
+import attrs
 import pytest
 
 from persistence.drainer import Fatal
 from persistence.tail import JournalRefused, Position, Tail
 from protocol.errors import JournalCorrupt
 from protocol.journal import segment_paths
-from protocol.records import SEGMENT_HEADER_BYTES
+from protocol.records import SEGMENT_HEADER_BYTES, SegmentHeader, read_segment_header
 from tests.harness import SECONDS_MAX
 from tests.persistence.databases import contents, drain, drainer
 from tests.persistence.journals import CrowdJournal
@@ -61,12 +62,26 @@ async def test_another_format_or_other_rules(crowd, database):
         file.seek(8)
         file.write(b"\x00\x63")
     assert "journal format 99; this version reads 1" in await until_refused(crowd, database, JournalCorrupt)
-    from protocol.records import SegmentHeader
-
     header = SegmentHeader(99, 7, 1, 1, 0).pack()
     with open(path, "r+b") as file:
         file.write(header + whole[len(header) :])
     assert "made under rules 99" in await until_refused(crowd, database, JournalRefused)
+
+
+async def test_what_came_before_other_rules_is_drained(crowd, database):
+    path = segment_paths(crowd.directory)[-1]
+    with open(path, "r+b") as file:
+        header = read_segment_header(file.read(SEGMENT_HEADER_BYTES), path)
+        file.seek(0)
+        file.write(SegmentHeader(99, *attrs.astuple(header)[1:]).pack())
+    assert path + " was made under rules 99" in await until_refused(crowd, database, JournalRefused)
+    assert position(database) == header.first_seq - 1
+
+
+async def test_a_database_that_was_filled_under_other_rules(crowd, database):
+    await drain(crowd.directory, database, 500, batch_events=50)
+    query(database, "UPDATE position SET rules_version = 1")
+    assert "filled under rules 1" in await until_refused(crowd, database, JournalRefused)
 
 
 async def test_the_journal_of_another_venue(crowd, database, tmp_path):
