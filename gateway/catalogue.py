@@ -78,6 +78,7 @@ class Asset:
 class Catalogue:
     def __init__(self):
         self._clear()
+        self._since_asked = None  # events, while the core is being asked for what load() takes
 
     def _clear(self):
         self.markets = {}  # number -> Market
@@ -85,8 +86,14 @@ class Catalogue:
         self._by_symbol = {}  # as defined, and with the other of "-" and "/"
         self._assets_by_symbol = {}
 
+    def ask(self):
+        """The core is about to be asked: what events tell from here on may not be in its answers."""
+        self._since_asked = []
+
     def load(self, assets, instruments):
-        """Replace everything by the core's answers: protocol.calls.Balance of any account, and Instrument."""
+        """Replace everything by the core's answers, protocol.calls.Balance of any account and Instrument, and by what
+        has been told since ask()."""
+        since, self._since_asked = self._since_asked, None
         self._clear()
         for row in assets:
             self._add_asset(row.asset, row.symbol, row.scale)
@@ -96,10 +103,14 @@ class Catalogue:
             for name in ("state", "quantity_min", "quantity_max", "notional_min", "band_bps", "maker_ppm", "taker_ppm"):
                 setattr(market, name, getattr(row, name))
             market.last_price = row.last_price
+        for event in since or ():
+            self.take(event)
 
     def take(self, event):
         """An event of the core; most change nothing here."""
         cls = type(event)
+        if self._since_asked is not None and cls in _EVENTS:
+            self._since_asked.append(event)
         if cls is OrderFilled:
             if event.liquidity == Liquidity.TAKER and event.instrument in self.markets:
                 self.markets[event.instrument].last_price = event.price
@@ -154,3 +165,4 @@ _CHANGES = {
     InstrumentLimitsSet: ("quantity_min", "quantity_max", "notional_min", "band_bps"),
     FeesSet: ("maker_ppm", "taker_ppm"),
 }
+_EVENTS = {OrderFilled, AssetDefined, InstrumentDefined, *_CHANGES}

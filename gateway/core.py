@@ -156,6 +156,7 @@ class Core:
 
     async def _load(self, client):
         """Waits for the first login; what changes from then on is told by events."""
+        self.catalogue.ask()
         instruments = await client.instruments()
         assets = await client.balances(account=FEES_ACCOUNT)
         self.catalogue.load(assets, instruments)

@@ -124,6 +124,8 @@ class Tail:
     def _look_at_end(self):
         """What stands where the next record will be? Zeros, a write under way, or what was torn: wait. Else refuse."""
         head = os.pread(self._fd, SECTOR_BYTES, self._offset)
+        if peek_record(head, 0):  # the core has written it meanwhile
+            return
         if not head.strip(b"\0"):
             later = self._later_segments()
             if later and not os.path.exists(segment_path(self.directory, self.seq + 1)):

@@ -56,8 +56,12 @@ class Minutes:
         self._bars = {}  # start_ns -> Bar, in their order
         self.sequence = 0  # event of the last trade
         self.last = 0  # its price
+        self._seeded_seq = 0  # trades up to this event were in what the history had
 
     def trade(self, event_seq, time_ns, price, quantity):
+        """-> whether it is new: the history may be further than what the core has told."""
+        if event_seq <= self._seeded_seq:
+            return False
         trade = bar_of(time_ns, price, quantity)
         start_ns = trade.start_ns
         bar = self._bars.get(start_ns)
@@ -68,12 +72,14 @@ class Minutes:
             bar.add(trade)
         self.sequence = event_seq
         self.last = price
+        return True
 
-    def seed(self, bars, last, trades):
-        """Begin anew with what the history has: Bars of whole minutes, the price last traded at, and
-        (event_seq, time_ns, price, quantity) of the trades that are not in them."""
+    def seed(self, bars, last, event_seq, trades):
+        """Begin anew with what the history has: Bars of minutes, the price last traded at, the event that they are as
+        of, and (event_seq, time_ns, price, quantity) of the later trades."""
         self._bars = {bar.start_ns: bar for bar in bars}
         self.last = last
+        self._seeded_seq = event_seq
         for trade in trades:
             self.trade(*trade)
 
@@ -88,8 +94,9 @@ class Minutes:
 
     def candle(self, timeframe, now_ns):
         """-> the Bar of the timeframe that now lies in: flat, at the last price, without a trade in it; None before
-        the first trade."""
-        start_ns = start_of(timeframe, now_ns)
+        the first trade. Where a trade is later than now, by the core's clock, that is when it is."""
+        newest_ns = next(reversed(self._bars), 0)
+        start_ns = start_of(timeframe, max(now_ns, newest_ns))
         found = sum_of(start_ns, self.since(start_ns))
         if found is None and self.last:
             found = Bar(start_ns, self.last, self.last, self.last, self.last)

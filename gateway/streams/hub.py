@@ -248,6 +248,7 @@ class Streams:
     def _lost(self):
         """Events were lost to this gateway: whoever is told every one of them has to begin anew."""
         self._has_begun = False
+        self._tell_status(False)
         for topic, clients in self.subscriptions.topics().items():
             if topic.channel in (ORDERS, TRADES):
                 for client in clients:

@@ -59,9 +59,9 @@ class TradeStream:
         if maker is None or maker.trade_id != fill.trade_id:
             return  # the first event that was ever seen is the second half of a trade
         self.trades.add(maker, fill)
-        self.minutes_of(fill.instrument).trade(fill.event_seq, fill.time_ns, fill.price, fill.quantity)
+        is_new = self.minutes_of(fill.instrument).trade(fill.event_seq, fill.time_ns, fill.price, fill.quantity)
         self._tell(maker, fill)
-        for timeframe in TIMEFRAMES:
+        for timeframe in TIMEFRAMES if is_new else ():
             stream = self._candles.get((fill.instrument, timeframe))
             if stream is not None:
                 stream.traded(fill)
@@ -138,7 +138,9 @@ class TradeStream:
         bars = found[1]
         minutes = self.minutes_of(market.instrument)
         last = bars[-1].close if bars else minutes.last
-        minutes.seed(bars, last, [(fill.event_seq, fill.time_ns, fill.price, fill.quantity) for _, fill in newer])
+        minutes.seed(
+            bars, last, found[0], [(fill.event_seq, fill.time_ns, fill.price, fill.quantity) for _, fill in newer]
+        )
         for (instrument, _), stream in self._candles.items():
             if instrument == market.instrument:
                 stream.load()
@@ -207,7 +209,9 @@ class _CandleStream:
         self._subscriptions.send_latest(self._topic, self.now, self.now())
 
     def roll(self, now_ns):
-        if self._bar is not None and self._bar.start_ns < start_of(self._topic.timeframe, now_ns):
+        if self._bar is None:
+            self.load()
+        elif self._bar.start_ns < start_of(self._topic.timeframe, now_ns):
             self._close()
             self._bar = self._minutes().candle(self._topic.timeframe, now_ns)
             self._subscriptions.send_latest(self._topic, self.now, self.now())

@@ -12,7 +12,7 @@ from persistence.drainer import Fatal
 from persistence.tail import JournalRefused, Position, Tail
 from protocol.errors import JournalCorrupt
 from protocol.journal import segment_paths
-from protocol.records import SEGMENT_HEADER_BYTES, SegmentHeader, read_segment_header
+from protocol.records import SECTOR_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, read_segment_header
 from tests.harness import SECONDS_MAX
 from tests.persistence.databases import contents, drain, drainer
 from tests.persistence.journals import CrowdJournal
@@ -151,6 +151,31 @@ async def test_a_torn_tail_is_waited_for_and_overwritten(crowd, tmp_path, databa
         assert not task.done() and before <= durable
     made.stop()
     await task
+
+
+def test_a_record_that_the_core_writes_while_the_tail_looks(crowd, monkeypatch):
+    """Between finding that there is none and looking what there is instead."""
+    path = segment_paths(crowd.directory)[-1]
+    whole = Path(path).read_bytes()
+    header = read_segment_header(whole[:SEGMENT_HEADER_BYTES], path)
+    Path(path).write_bytes(whole[: SEGMENT_HEADER_BYTES + 10] + bytes(len(whole) - SEGMENT_HEADER_BYTES - 10))
+    tail = Tail(crowd.directory, Position())
+    while tail.next() is not None:
+        pass
+    assert tail.seq == header.first_seq - 1
+    read = os.pread
+
+    def written_meanwhile(fd, size, offset):
+        if size == SECTOR_BYTES:
+            Path(path).write_bytes(whole)
+        return read(fd, size, offset)
+
+    monkeypatch.setattr(os, "pread", written_meanwhile)
+    assert tail.next() is None
+    while tail.next() is not None:
+        pass
+    assert tail.seq > header.first_seq
+    tail.close()
 
 
 def test_a_process_says_why_it_ends(crowd, database):
