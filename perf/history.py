@@ -10,6 +10,7 @@ import time
 
 import psycopg2
 
+from gateway.streams.archive import UPDATES
 from persistence.cluster import Cluster
 from persistence.migrate import migrate
 
@@ -32,8 +33,9 @@ FILL = """
     FROM generate_series(1, {trades}) i;
     INSERT INTO order_events (event_seq, time, order_id, account, instrument, type, side, liquidity, trade_id, price,
         quantity, open_quantity, fee)
-    SELECT i, {start} + i * interval '3 seconds', i, i::bigint * 7919 %% {accounts}, i %% {instruments}, 'filled',
-        'buy', 'taker', i, 1, 1, 0, 0 FROM generate_series(1, {orders}) i;
+    SELECT i, {start} + i * interval '3 seconds', i, i::bigint * 7919 %% {accounts}, i %% {instruments},
+        CASE i / {accounts} %% 2 WHEN 1 THEN 'filled' ELSE 'accepted' END, 'buy', 'taker', i, 1, 1, 0, 0
+    FROM generate_series(1, {orders}) i;
     INSERT INTO candles
     SELECT instrument, '1m', candle_start('1m', time), min(price), max(price), min(price), max(price), sum(quantity),
         sum(price * quantity), count(*) FROM trades WHERE time > {start} + interval '60 days' GROUP BY 1, 2, 3;
@@ -41,6 +43,7 @@ FILL = """
 """
 
 QUERIES = {
+    "what a private stream has missed": UPDATES % {"account": 7, "after": 500_000, "up_to": 1_500_000, "limit": 5_001},
     "open orders of a user": "SELECT * FROM orders WHERE account = 7 AND ended_at IS NULL"
     " ORDER BY created_event_seq DESC LIMIT 100",
     "a page of a user's orders": "SELECT * FROM orders WHERE account = 7 AND created_event_seq < 1500000"

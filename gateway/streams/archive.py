@@ -13,15 +13,27 @@ UPDATES_MAX = 5_000  # of one resume; who has missed more begins with a snapshot
 _SIDES = {word: number for number, word in SIDES.items()}
 _LIQUIDITIES = {word: number for number, word in names_of(Liquidity).items()}
 
-_UPDATES = """
+#: Of an account's events between two: how each left its order. Fills and other events are in an index each.
+UPDATES = """
+    WITH e AS MATERIALIZED (
+        (SELECT * FROM order_events WHERE account = %(account)s AND type = 'filled'
+            AND event_seq > %(after)s AND event_seq <= %(up_to)s ORDER BY event_seq LIMIT %(limit)s)
+        UNION ALL
+        (SELECT * FROM order_events WHERE account = %(account)s AND type <> 'filled'
+            AND event_seq > %(after)s AND event_seq <= %(up_to)s ORDER BY event_seq LIMIT %(limit)s)
+    ), before AS (
+        SELECT b.order_id, sum(b.quantity) AS quantity, sum(b.price * b.quantity) AS notional
+        FROM (SELECT DISTINCT order_id FROM e) o JOIN order_events b ON b.order_id = o.order_id
+        WHERE b.type = 'filled' AND b.event_seq <= %(after)s GROUP BY b.order_id
+    )
     SELECT e.event_seq, e.time, e.order_id, e.instrument, e.type, e.side, e.liquidity, e.reason, e.trade_id, e.price,
         e.quantity, e.open_quantity, e.fee, o.client_order_id, o.stop_price IS NOT NULL,
-        o.triggered_at IS NULL OR o.triggered_at > e.time, f.quantity, f.notional
-    FROM order_events e LEFT JOIN orders o ON o.order_id = e.order_id CROSS JOIN LATERAL (
-        SELECT coalesce(sum(b.quantity), 0) AS quantity, coalesce(sum(b.price * b.quantity), 0) AS notional
-        FROM order_events b WHERE b.order_id = e.order_id AND b.event_seq <= e.event_seq AND b.type = 'filled'
-    ) f
-    WHERE e.account = %s AND e.event_seq > %s AND e.event_seq <= %s ORDER BY e.event_seq LIMIT %s
+        o.triggered_at IS NULL OR o.triggered_at > e.time,
+        coalesce(f.quantity, 0) + coalesce(sum(e.quantity) FILTER (WHERE e.type = 'filled') OVER so_far, 0),
+        coalesce(f.notional, 0) + coalesce(sum(e.price * e.quantity) FILTER (WHERE e.type = 'filled') OVER so_far, 0)
+    FROM e LEFT JOIN orders o ON o.order_id = e.order_id LEFT JOIN before f ON f.order_id = e.order_id
+    WINDOW so_far AS (PARTITION BY e.order_id ORDER BY e.event_seq)
+    ORDER BY e.event_seq LIMIT %(limit)s
 """
 _MINUTES = """
     SELECT p.event_seq, c.start, c.open, c.high, c.low, c.close, c.volume, c.quote_volume, c.trades
@@ -42,7 +54,9 @@ class Archive:
         position = await self._database.row("SELECT event_seq FROM position")
         if position is None or position[0] < up_to:
             return None
-        rows = await self._database.rows(_UPDATES, (account, after, up_to, UPDATES_MAX + 1))
+        rows = await self._database.rows(
+            UPDATES, {"account": account, "after": after, "up_to": up_to, "limit": UPDATES_MAX + 1}
+        )
         if len(rows) > UPDATES_MAX:
             return None
         updates = [self._update(account, *row) for row in rows]

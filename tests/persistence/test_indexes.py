@@ -1,9 +1,11 @@
 """Each query that the gateway makes is answered from an index: held by EXPLAIN on tables with enough in them."""
 
 import json
+import re
 
 import pytest
 
+from gateway.streams.archive import UPDATES
 from tests.postgres import drop_database, fresh_database, query, url_of
 
 FILL = """
@@ -133,6 +135,21 @@ def test_it_is_answered_from_its_index(filled, name):
     indexes, whole = indexes_of(plan[0]["Plan"])
     assert whole == []
     assert indexes and all(found.endswith(index) for found in indexes), indexes
+
+
+def test_what_a_private_stream_has_missed_is_found_by_its_account(filled):
+    missed = UPDATES % {"account": 50, "after": 20_000, "up_to": 50_000, "limit": 5_001}
+    ((plan,),) = query(filled, "EXPLAIN (FORMAT JSON) " + missed)
+    plan = plan if isinstance(plan, list) else json.loads(plan)
+    indexes, whole = indexes_of(plan[0]["Plan"])
+    assert whole == []
+    assert {re.sub(r"^order_events_\d+_\d+_", "", index) for index in indexes} == {
+        "account_event_seq_idx",  # of fills
+        "account_event_seq_idx1",  # of other events
+        "order_id_event_seq_idx",
+        "orders_pkey",
+    }
+    assert len(query(filled, missed)) == 30
 
 
 def test_a_page_of_trades_reads_the_partitions_of_its_time_alone(filled):
