@@ -1,6 +1,8 @@
 """`/orders`: place, look up, list, amend, cancel. What the exchange decided is told as it was decided; an order of
 somebody else does not exist."""
 
+import contextlib
+
 from gateway.core import CORE
 from gateway.database import DATABASE
 from gateway.errors import ApiError
@@ -168,8 +170,20 @@ async def amend(call):
     amended = await core.command(lambda client: client.amend(order_id, account=account, **arguments))
     await core.caught_up(amended.event_seq)
     recent = core.recent.order(account, order_id)
-    order = recent_order(recent, market) if recent is not None else amended_order(row, amended, market)
+    order = recent_order(recent, market) if recent is not None else await _amended(call, account, row, amended, market)
     return PlacedOrder(order, [trade_of(fill, market) for fill in amended.fills])
+
+
+async def _amended(call, account, row, amended, market):
+    """-> Order as the history has it by now, where it is still open; else as the core alone tells. Never fails."""
+    core = call[CORE]
+    with contextlib.suppress(ApiError):
+        now = await core.ask(lambda client: client.order(row.order_id, account=account))
+        if now is not None:
+            stored = (await stored_alike(core, call[HISTORY], account, [now])).get(row.order_id)
+            if stored is not None:
+                return stored_order(stored, market)
+    return amended_order(row, amended, market)
 
 
 @routes.add(
