@@ -1,6 +1,6 @@
 """Compares what Postgres has with what it should have (expected.py), in one snapshot of the database."""
 
-from decimal import Decimal
+import itertools
 
 import attrs
 
@@ -8,15 +8,16 @@ from protocol.journal import read_header, segment_paths
 from tools.console import Failed, progress
 from tools.reconcile import final
 from tools.reconcile.audit import AUDIT_LOGS
-from tools.reconcile.comparison import Comparison
+from tools.reconcile.comparison import UNKNOWN, Comparison
 from tools.reconcile.depth import DepthSnapshots
-from tools.reconcile.expected import Replay, decimal
+from tools.reconcile.entries import compare_entries
+from tools.reconcile.expected import Replay
 
 ORDERS = (
     "order_id", "account", "instrument", "created_event_seq", "event_seq", "created_at", "updated_at", "triggered_at",
     "ended_at", "expire_time", "post_only", "side", "type", "time_in_force", "self_trade_prevention", "status",
     "reason", "client_order_id", "price", "stop_price", "quantity", "filled_quantity", "open_quantity",
-    "filled_notional", "fee", "reserved",
+    "filled_notional", "average_price", "fee", "reserved", "maker_ppm", "taker_ppm", "fee_ppm_max", "fee_surplus",
 )  # fmt: skip
 ORDER_EVENTS = (
     "event_seq", "time", "order_id", "account", "instrument", "type", "side", "liquidity", "reason", "trade_id",
@@ -26,6 +27,7 @@ TRADES = (
     "trade_id", "time", "event_seq", "instrument", "maker_order_id", "taker_order_id", "maker_account",
     "taker_account", "taker_side", "price", "quantity", "maker_fee", "taker_fee",
 )  # fmt: skip
+OPEN_ORDERS_AT_ONCE = 5_000
 
 
 def reconcile(directory, connection, shown=20, depth_seconds=10, depth_levels=50):
@@ -81,90 +83,42 @@ def _compare_chunk(comparison, chunk):
     found = comparison.rows_by_key("audit_logs", AUDIT_LOGS, "event_seq BETWEEN %s AND %s", bounds)
     comparison.compare_rows("audit_logs", AUDIT_LOGS, chunk.audit_logs, found)
     _compare_orders(comparison, chunk.orders)
-    _compare_moves(comparison, chunk.moves, bounds)
+    compare_entries(comparison, chunk)
 
 
 def _compare_orders(comparison, expected):
+    averages = _average_prices(comparison, expected)
+    for order_id, row in expected.items():
+        row["average_price"] = UNKNOWN if row["filled_notional"] is UNKNOWN else averages.get(order_id)
     found = comparison.rows_by_key("orders", ORDERS, "order_id = ANY(%s)", (list(expected),))
     comparison.compare_rows("orders", ORDERS, expected, found)
 
 
+def _average_prices(comparison, expected):
+    """-> {order_id: price} of orders that were filled: divided by Postgres, whose number of digits is its own."""
+    filled = [
+        (order_id, row["filled_notional"], row["filled_quantity"])
+        for order_id, row in expected.items()
+        if row["filled_quantity"] and row["filled_notional"] is not UNKNOWN
+    ]
+    if not filled:
+        return {}
+    rows = comparison.rows(
+        "SELECT o.order_id, o.notional / o.quantity"
+        " FROM unnest(%s::bigint[], %s::numeric[], %s::numeric[]) AS o (order_id, notional, quantity)",
+        [list(column) for column in zip(*filled)],
+    )
+    return dict(rows)
+
+
 def _compare_orders_left(comparison, replay):
     """Those still open, and then whether there are any that the journal does not know."""
-    expected = {order_id: replay.orders.row_of(order) for order_id, order in replay.orders.open.items()}
-    _compare_orders(comparison, expected)
-    for order_id, event_seq in comparison.rows(
-        "SELECT order_id, event_seq FROM orders WHERE ended_at IS NULL AND NOT order_id = ANY(%s)", (list(expected),)
-    ):
-        comparison.differ("orders", event_seq, None, order_id, "status", "ended, or never there", "open")
+    still_open = iter(replay.orders.open.items())
+    while some := list(itertools.islice(still_open, OPEN_ORDERS_AT_ONCE)):
+        _compare_orders(comparison, {order_id: replay.orders.row_of(order) for order_id, order in some})
+    for order_id, event_seq in comparison.rows("SELECT order_id, event_seq FROM orders WHERE ended_at IS NULL"):
+        if order_id not in replay.orders.open:
+            comparison.differ("orders", event_seq, None, order_id, "status", "ended, or never there", "open")
     ((count,),) = comparison.rows("SELECT count(*) FROM orders WHERE created_event_seq > %s", (replay.start_event_seq,))
     if count != replay.orders.count:
         comparison.differ("orders", None, None, "all", "(rows)", replay.orders.count, count)
-
-
-def _compare_moves(comparison, moves, bounds):
-    """The entries of each command come to what it moved, and those of each event to nothing, over all accounts."""
-    assets = dict(comparison.rows("SELECT asset, scale FROM assets"))
-    sums = {}
-    for move in moves:
-        for key, (available, reserved) in move.changes.items():
-            before = sums.get(key, (0, 0))
-            sums[key] = before[0] + available, before[1] + reserved
-    expected = _in_decimals(sums, assets)
-    found = {
-        (account, asset): (available, reserved)
-        for account, asset, available, reserved in comparison.rows(
-            "SELECT account, asset, sum(available_change), sum(reserved_change) FROM ledger_entries"
-            " WHERE event_seq BETWEEN %s AND %s GROUP BY account, asset"
-            " HAVING (sum(available_change), sum(reserved_change)) <> (0, 0)",
-            bounds,
-        )
-    }
-    comparison.tables["ledger_entries"].compared += len(moves)
-    if expected != found:
-        _find_moves(comparison, moves, bounds, assets)
-    for event_seq, asset, total in comparison.rows(
-        "SELECT event_seq, asset, sum(available_change + reserved_change) FROM ledger_entries"
-        " WHERE event_seq BETWEEN %s AND %s GROUP BY event_seq, asset"
-        " HAVING sum(available_change + reserved_change) <> 0",
-        bounds,
-    ):
-        comparison.differ("ledger_entries", event_seq, None, "asset %d" % asset, "(sum)", 0, total)
-
-
-def _find_moves(comparison, moves, bounds, assets):
-    """Say which commands of a chunk the entries do not come to."""
-    entries = comparison.rows(
-        "SELECT event_seq, account, asset, available_change, reserved_change FROM ledger_entries"
-        " WHERE event_seq BETWEEN %s AND %s ORDER BY event_seq",
-        bounds,
-    )
-    place = 0
-    nothing = (Decimal(0), Decimal(0))
-    for move in [*moves, None]:
-        sums = {}
-        last = move.last_event_seq if move else bounds[1]
-        while place < len(entries) and entries[place][0] <= last:
-            event_seq, account, asset, available, reserved = entries[place]
-            if move is None or event_seq < move.first_event_seq:
-                row = "account %d asset %d" % (account, asset)
-                comparison.differ("ledger_entries", event_seq, None, row, "(rows)", 0, 1)
-            else:
-                before = sums.get((account, asset), nothing)
-                sums[account, asset] = before[0] + available, before[1] + reserved
-            place += 1
-        expected = _in_decimals(move.changes, assets) if move else {}
-        for key in {**expected, **sums}:
-            pairs = zip(expected.get(key, nothing), sums.get(key, nothing), ("available_change", "reserved_change"))
-            for journal, postgres, column in pairs:
-                if journal != postgres:
-                    row = "account %d asset %d" % key
-                    comparison.differ("ledger_entries", move.first_event_seq, move.seq, row, column, journal, postgres)
-
-
-def _in_decimals(sums, assets):
-    return {
-        key: (decimal(available, assets.get(key[1], 0)), decimal(reserved, assets.get(key[1], 0)))
-        for key, (available, reserved) in sums.items()
-        if (available, reserved) != (0, 0)
-    }

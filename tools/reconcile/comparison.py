@@ -10,7 +10,7 @@ TABLES = (
     "ledger_entries", "balances", "candles", "depth_snapshots", "audit_logs",
 )  # fmt: skip
 
-TIMES = {"time", "created_at", "updated_at", "triggered_at", "ended_at", "expire_time", "start"}
+TIMES = {"time", "created_at", "updated_at", "triggered_at", "ended_at", "expire_time", "opened_at", "start"}
 
 
 class Unknown:
@@ -88,6 +88,11 @@ _MICROSECONDS = (
     "extract(epoch FROM date_trunc('second', {0}))::bigint * 1000000"
     " + mod(extract(microseconds FROM {0})::bigint, 1000000) AS {0}"
 )
+
+
+def decimal(units, scale):
+    """-> units x 10^-scale, exactly."""
+    return Decimal(units).scaleb(-scale)
 
 
 def storable(value):

@@ -1,7 +1,6 @@
 """What Postgres should say, derived from the exchange as it replays the journal: rows by table, a chunk at a time."""
 
 import os
-from decimal import Decimal
 
 import attrs
 
@@ -10,22 +9,17 @@ from engine.snapshots import SUFFIX, SnapshotDamaged, read_snapshot, snapshot_pa
 from protocol.content import record_commands, record_events
 from protocol.errors import JournalCorrupt
 from protocol.journal import JournalReader, first_seq_of, segment_paths
-from protocol.messages import FEES_ACCOUNT, Deposited, OrderFilled, Withdrawn
+from protocol.messages import FEES_ACCOUNT, AccountOpened, Deposited, OrderFilled, Withdrawn
 from tools.console import Failed
 from tools.journal.state import check_rules
 from tools.reconcile.audit import audit_row
+from tools.reconcile.comparison import decimal
+from tools.reconcile.entries import OUTSIDE_ACCOUNT, Entries, Moves, entries_of, entries_of_trade
 from tools.reconcile.orders import Orders
 
 CHUNK_EVENTS = 5_000
-#: Of the ledger: the other end of deposits and withdrawals.
-OUTSIDE_ACCOUNT = 0
 TIMEFRAMES = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "4h": 240, "1d": 1440}
 MINUTE_NS = 60 * 10**9
-
-
-def decimal(units, scale):
-    """-> units x 10^-scale, exactly."""
-    return Decimal(units).scaleb(-scale)
 
 
 def limit(units, scale):
@@ -39,16 +33,6 @@ def us(time_ns):
 
 
 @attrs.define
-class Moves:
-    """What one command changed in the ledger: (account, asset) -> (available, reserved), in units."""
-
-    seq: int
-    first_event_seq: int
-    last_event_seq: int
-    changes: dict
-
-
-@attrs.define
 class Chunk:
     """Rows of some thousand events. A row is {column: value}, by the key of its table."""
 
@@ -58,6 +42,7 @@ class Chunk:
     orders: dict = attrs.field(factory=dict)  # order_id -> row of an order that has ended
     trades: dict = attrs.field(factory=dict)  # trade_id -> row
     audit_logs: dict = attrs.field(factory=dict)  # event_seq -> row
+    entries: dict = attrs.field(factory=dict)  # event_seq -> Entries of an event that may have any
     moves: list = attrs.field(factory=list)  # Moves of each command that moved anything
 
 
@@ -85,6 +70,7 @@ class Replay:
             self.start_us = us(snapshot.time_ns)
             self.event_seq = snapshot.event_seq
         self.orders = Orders(self.exchange)
+        self.opened_at = {}  # account -> time in us, of those that were opened since
         self.candles = {}  # (instrument, timeframe, start in us) -> row, and the event of its last trade
         self._advance = advance
         self._depth = depth
@@ -139,6 +125,11 @@ class Replay:
                 chunk.order_events[event.event_seq] = row
             if type(event) is OrderFilled:
                 self._take_fill(chunk, event, seq)
+            elif type(event) is AccountOpened and event.is_new:
+                self.opened_at[event.account] = us(event.time_ns)
+            entries = entries_of(event, row, self.exchange)
+            if entries:
+                chunk.entries[event.event_seq] = Entries(seq, us(event.time_ns), entries)
             if row is not None and event.instrument in self.exchange.books:
                 self._depth.touched(event.instrument, event.time_ns)
             for key in self._touched(event):
@@ -150,7 +141,7 @@ class Replay:
             chunk.audit_logs[event.event_seq] = row
         changes = self._changes(touched)
         if changes:
-            chunk.moves.append(Moves(seq, events[0].event_seq, events[-1].event_seq, changes))
+            chunk.moves.append(Moves(seq, events[0].event_seq, self._in_decimals(changes)))
             self.moved_at.update(dict.fromkeys(changes, (events[-1].event_seq, seq)))
 
     def _take_fill(self, chunk, fill, seq):
@@ -177,6 +168,9 @@ class Replay:
             "maker_fee": decimal(maker.fee, fee_scale),
             "taker_fee": decimal(fill.fee, fee_scale),
         }
+        entries = entries_of_trade(maker, fill, instrument)
+        if entries:
+            chunk.entries[fill.event_seq] = Entries(seq, us(fill.time_ns), entries)
         for timeframe, minutes in TIMEFRAMES.items():
             interval_ns = minutes * MINUTE_NS
             self._add_to_candle((fill.instrument, timeframe, us(fill.time_ns // interval_ns * interval_ns)), fill, seq)
@@ -222,6 +216,10 @@ class Replay:
                 changes[key] = now[0] - before[0], now[1] - before[1]
                 self._balances[key] = now
         return changes
+
+    def _in_decimals(self, changes):
+        assets = self.exchange.ledger.assets
+        return {key: tuple(decimal(units, assets[key[1]].scale) for units in changes[key]) for key in changes}
 
     def balance(self, account, asset):
         """-> (available, reserved) as the exchange has it; of the world outside, what it has less what it gave."""

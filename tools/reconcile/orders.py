@@ -26,6 +26,9 @@ from protocol.messages import (
 from tools.reconcile.comparison import UNKNOWN, storable
 
 ZERO = Decimal(0)
+PPM = 1_000_000
+FEES = ("maker_ppm", "taker_ppm", "fee_ppm_max", "fee_surplus")
+NO_FEES = dict.fromkeys(FEES, 0)
 
 
 class Orders:
@@ -70,6 +73,7 @@ class Orders:
         if slot:
             for column in ("price", "stop_price", "quantity", "open_quantity", "reserved"):
                 row[column] = getattr(orders, column)[slot]
+            row.update(self._fees_of(slot))
         asset = instrument.quote_asset if row["side"] == "buy" else instrument.base_asset
         row["reserved"] = Decimal(row["reserved"]).scaleb(-asset.scale) if asset is not None else ZERO
         row["stop_price"] = Decimal(row["stop_price"]).scaleb(-instrument.price_scale) if row["stop_price"] else None
@@ -102,8 +106,15 @@ class Orders:
             status="PENDING" if is_waiting else "PARTIALLY_FILLED" if filled else "OPEN",
             reason=None,
             filled_quantity=filled,
+            **self._fees_of(slot),
         )
         return row
+
+    def _fees_of(self, slot):
+        """-> the rates of an open order, and what rounding has charged it too much so far, in millionths of a unit."""
+        orders = self._exchange.orders
+        is_funded = self._exchange.books[orders.instrument[slot]].instrument.base
+        return {name: getattr(orders, name)[slot] if is_funded else 0 for name in FEES}
 
     # --- events ------------------------------------------------------------------------------------------------------
 
@@ -139,15 +150,27 @@ class Orders:
             "filled_quantity": 0,
             "filled_notional": 0,
             "fee": 0,
+            **self._fees_now(event.account, event.instrument),
         }
         is_stop = event.order_type in (OrderType.STOP, OrderType.STOP_LIMIT)
         self._touch(event.order_id, event, seq, row, status="PENDING" if is_stop else "OPEN")
         row.update(type="accepted", price=event.price or event.stop_price)
         row.update(quantity=event.quantity, open_quantity=event.open_quantity)
 
+    def _fees_now(self, account, number):
+        """-> of an order that the account places: it keeps the rates of then."""
+        instrument = self._exchange.books[number].instrument
+        if not instrument.base:
+            return NO_FEES
+        rates = instrument.fees_of(self._exchange.ledger.accounts[account].tier)
+        return dict(zip(FEES, (*rates, 0)))
+
     def _filled(self, event, command, seq, row):
         order = self.open[event.order_id]
         is_whole = event.open_quantity == 0
+        instrument = self._exchange.books[event.instrument].instrument
+        rate = order["maker_ppm" if event.liquidity == 1 else "taker_ppm"]
+        due = rate * event.price * event.quantity * instrument.quote_multiplier
         self._touch(
             event.order_id,
             event,
@@ -156,6 +179,7 @@ class Orders:
             filled_quantity=order["filled_quantity"] + event.quantity,
             filled_notional=order["filled_notional"] + event.price * event.quantity,
             fee=order["fee"] + event.fee,
+            fee_surplus=order["fee_surplus"] + event.fee * PPM - due,
             status="FILLED" if is_whole else "PARTIALLY_FILLED",
             ended_at=event.time_ns // 1000 if is_whole else None,
         )
@@ -220,6 +244,7 @@ class Orders:
             "filled_quantity": 0,
             "filled_notional": 0,
             "fee": 0,
+            **NO_FEES,
         }
 
     def _duplicate(self, event, command, seq, row):
