@@ -48,7 +48,7 @@ class Config:
         for name in ("port", "trusted_port", "metrics_port"):
             least = -1 if name == "metrics_port" else 0
             if not least <= getattr(self, name) <= 65_535:
-                raise ConfigError("%s must be a port" % name)
+                raise ConfigError("%s must be %d to 65535" % (name, least))
 
 
 def read_config(path):
@@ -58,9 +58,13 @@ def read_config(path):
             tables = tomllib.load(file)
     except OSError as error:
         raise ConfigError("%s: %s" % (path, error.strerror)) from None
+    except UnicodeDecodeError:
+        raise ConfigError("%s: is not UTF-8" % path) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError("%s: %s" % (path, error)) from None
     core = tables.get("core", {})
+    if type(core) is not dict:
+        raise ConfigError("%s: core must be a table, [core]" % path)
     known = {field.name: field for field in attrs.fields(Config)}
     for name, value in core.items():
         if name not in known:

@@ -46,7 +46,7 @@ class Config:
         """Raises ConfigError for a value that makes no sense."""
         for name, least in (("port", 0), ("core_port", 1)):
             if not least <= getattr(self, name) <= 65_535:
-                raise ConfigError("%s must be a port" % name)
+                raise ConfigError("%s must be %d to 65535" % (name, least))
         if self.core_key <= 0:
             raise ConfigError("core_key must be the number of a trusted key")
         if not 0 <= self.jwt_leeway_seconds <= 300:
@@ -91,8 +91,12 @@ def read_config(path):
             table = tomllib.load(file).get("gateway", {})
     except OSError as error:
         raise ConfigError("%s: %s" % (path, error.strerror)) from None
+    except UnicodeDecodeError:
+        raise ConfigError("%s: is not UTF-8" % path) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError("%s: %s" % (path, error)) from None
+    if type(table) is not dict:
+        raise ConfigError("%s: gateway must be a table, [gateway]" % path)
     defaults = {field.name: field.default for field in attrs.fields(Config)}
     for name, value in table.items():
         if name not in defaults:

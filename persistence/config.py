@@ -41,7 +41,7 @@ class Config:
             if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
                 raise ConfigError("wallet_url must be http://host or https://host; a secret goes into WALLET_TOKEN")
         if not -1 <= self.metrics_port <= 65_535:
-            raise ConfigError("metrics_port must be a port, or -1")
+            raise ConfigError("metrics_port must be -1 to 65535")
         for name, least, most in (
             ("batch_events", 1, 200_000),
             ("depth_seconds", 1, 86_400),
@@ -58,8 +58,12 @@ def read_config(path):
             table = tomllib.load(file).get("persistence", {})
     except OSError as error:
         raise ConfigError("%s: %s" % (path, error.strerror)) from None
+    except UnicodeDecodeError:
+        raise ConfigError("%s: is not UTF-8" % path) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError("%s: %s" % (path, error)) from None
+    if type(table) is not dict:
+        raise ConfigError("%s: persistence must be a table, [persistence]" % path)
     defaults = {field.name: field.default for field in attrs.fields(Config)}
     for name, value in table.items():
         if name not in defaults:

@@ -1,5 +1,6 @@
 """How the tools speak: data on stdout as a table or as JSON, notes and progress on stderr, numbers with their names."""
 
+import argparse
 import contextlib
 import datetime
 import json
@@ -33,6 +34,8 @@ NAMES = {
     "reason": CANCEL_REASONS,  # where it is a number
 }
 
+PORT_MAX = 65_535
+
 
 class Failed(Exception):
     """The tool cannot do what it was asked to; the text is for stderr, the exit code is 1."""
@@ -40,6 +43,17 @@ class Failed(Exception):
 
 def note(text):
     print(text, file=sys.stderr)
+
+
+def port_from(least):
+    """-> a type for arguments: a port, or one of the numbers from `least` on that stand for something else."""
+
+    def port(text):
+        if not least <= int(text) <= PORT_MAX:
+            raise argparse.ArgumentTypeError("%s is no port: %d to %d" % (text, least, PORT_MAX))
+        return int(text)
+
+    return port
 
 
 def print_json(value, indent=None):

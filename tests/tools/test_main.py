@@ -28,6 +28,19 @@ def test_what_it_does_not_understand_is_a_usage_error(argv, capsys):
     assert "usage: python -m tools" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["load --closed --port", "market x --port", "market x --trusted-port", "up --gateway-port", "up --persistence-port"]
+    + (["wallet --port"] if sys.implementation.name != "pypy" else []),
+)
+def test_a_port_that_is_none_is_a_usage_error(command, capsys):
+    for port in ("65536", "177200", "-2", "1e3"):
+        with pytest.raises(SystemExit) as left:
+            main([*command.split(), port])
+        assert left.value.code == 2
+        assert "argument %s: " % command.split()[-1] in capsys.readouterr().err
+
+
 def test_a_reader_that_leaves_early_is_no_error_worth_a_traceback(tmp_path):
     orders = tmp_path / "orders.csv"
     orders.write_text("action,order_id\n" + "cancel,nobody\n" * 100_000)

@@ -165,6 +165,7 @@ def test_a_market_is_what_the_feed_says():
         (("cancel",), 2, "usage"),
         (("list", "--account", "9"), 1, "no key of account 9"),
         (("list", "--key", "1"), 2, "TRADE_SECRET"),
+        (("list", "--connect", "127.0.0.1:65537"), 2, "is not HOST:PORT"),
     ],
 )
 def test_what_cannot_be_done_is_told(venue, arguments, code, text):

@@ -6,6 +6,7 @@ import shlex
 import sys
 
 from protocol.messages import DURABILITIES
+from tools.console import port_from
 from tools.load.core import own_core
 from tools.load.echo import echo_server
 from tools.load.flow import MIXES
@@ -57,7 +58,7 @@ def _add_target_arguments(parser):
     own.add_argument("--core-options", default="", metavar="WORDS", help="further arguments for it, in one string")
     running = parser.add_argument_group("a core that runs already")
     running.add_argument("--host", default="127.0.0.1")
-    running.add_argument("--port", type=int, default=7001, help="listener to connect to (default %(default)s)")
+    running.add_argument("--port", type=port_from(1), default=7001, help="listener to connect to (default %(default)s)")
     running.add_argument(
         "--login",
         action="append",

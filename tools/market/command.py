@@ -8,6 +8,7 @@ import sys
 from protocol.calls import ConnectionClosed, Rejected, RequestRefused
 from protocol.messages import DURABILITIES
 from protocol.stream import StreamOverflow
+from tools.console import port_from
 from tools.market.agreement import FIGURES, known_minimums, shortfalls
 from tools.market.core import CoreFailed
 from tools.market.feed import WINDOW
@@ -46,10 +47,12 @@ def add_arguments(parser):
     own.add_argument("--directory", dest="parent", metavar="DIR", help="where its journal is made, and removed")
     running = parser.add_argument_group("a core that runs already")
     running.add_argument("--host", default="127.0.0.1")
-    running.add_argument("--port", type=int, default=7001, help="traders' listener (default %(default)s)")
+    running.add_argument("--port", type=port_from(1), default=7001, help="traders' listener (default %(default)s)")
     running.add_argument("--key-file", metavar="FILE", help='JSON: {"key": NUMBER, "secret": TEXT} of a trading key')
     running.add_argument("--instrument", type=int, default=0, help="one with 4 decimals (default: defines its own)")
-    running.add_argument("--trusted-port", type=int, default=7002, help="trusted listener (default %(default)s)")
+    running.add_argument(
+        "--trusted-port", type=port_from(1), default=7002, help="trusted listener (default %(default)s)"
+    )
     running.add_argument("--trusted-key-file", metavar="FILE", help="of a trusted key: defines instruments, state hash")
 
 

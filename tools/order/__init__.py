@@ -10,7 +10,7 @@ import os
 
 from protocol.calls import RequestFailed
 from protocol.messages import SELF_TRADE_PREVENTIONS
-from tools.console import Failed, note
+from tools.console import PORT_MAX, Failed, note
 from tools.order.actions import Trader, amend, balances, book, cancel, list_orders, place
 from tools.order.watch import watch
 from tools.up.venue import read_demo
@@ -116,6 +116,6 @@ def _login(arguments):
 
 def _address(text):
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or not 0 < int(port) <= PORT_MAX:
         raise ValueError("%r is not HOST:PORT" % text)
     return host, int(port)

@@ -7,7 +7,7 @@ import attrs
 
 from engine.config import Config, ConfigError
 from engine.credentials import KeysFileError
-from tools.console import Failed, note
+from tools.console import Failed, note, port_from
 from tools.up.prepare import prepare
 from tools.up.serve import Running
 
@@ -21,10 +21,15 @@ def add_arguments(parser):
     parser.add_argument("--no-demo", action="store_true", help="no demo keys, instruments and orders")
     parser.add_argument("--no-database", action="store_true", help="no Postgres, and so no history")
     parser.add_argument(
-        "--persistence-port", type=int, metavar="N", help="metrics of persistence; 0 takes any free port, -1 none"
+        "--persistence-port",
+        type=port_from(-1),
+        metavar="N",
+        help="metrics of persistence; 0 takes any free port, -1 none",
     )
     parser.add_argument("--no-gateway", action="store_true", help="no HTTP and WebSocket")
-    parser.add_argument("--gateway-port", type=int, default=7080, help="0 takes any free port (default %(default)s)")
+    parser.add_argument(
+        "--gateway-port", type=port_from(0), default=7080, help="0 takes any free port (default %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print one line of JSON once it is up, instead of text")
     for field in attrs.fields(Config):
         flag = "--" + field.name.replace("_", "-")

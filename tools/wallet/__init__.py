@@ -4,7 +4,7 @@ switches that make it misbehave in every way a wallet can.
 
 import os
 
-from tools.console import Failed, note
+from tools.console import Failed, note, port_from
 
 TOKEN_VARIABLE = "WALLET_TOKEN"
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -12,7 +12,7 @@ EXIT_FAILED, EXIT_USAGE = 1, 2
 
 def add_arguments(parser):
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    parser.add_argument("--port", type=int, default=7010, help="0 takes any free port (default %(default)s)")
+    parser.add_argument("--port", type=port_from(0), default=7010, help="0 takes any free port (default %(default)s)")
     parser.add_argument("--data", default="run/wallet.sqlite", metavar="FILE", help="default %(default)s")
     parser.add_argument("--overdraft", action="store_true", help="balances may go below zero: nobody is refused for it")
     parser.add_argument(

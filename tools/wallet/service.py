@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from tools.console import note
+from tools.console import Failed, note
 from tools.wallet.accounts import KEY_CHARACTERS_MAX, Accounts, Posting, Refused
 from tools.wallet.faults import POSTINGS, REVERSALS
 
@@ -28,7 +28,10 @@ async def serve(arguments, faults, token):
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     os.makedirs(os.path.dirname(arguments.data) or ".", exist_ok=True)
-    accounts = Accounts(arguments.data, arguments.overdraft)
+    try:
+        accounts = Accounts(arguments.data, arguments.overdraft)
+    except sqlite3.Error as error:
+        raise Failed("%s: %s" % (arguments.data, error)) from None
     runner = web.AppRunner(Wallet(accounts, faults, token).app(), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:

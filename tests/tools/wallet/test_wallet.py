@@ -188,6 +188,14 @@ def test_a_fault_that_is_none_changes_nothing(well, faults):
     assert list(well.ask("GET", "/v1/faults")[1]) == ["refuse"]
 
 
+def test_a_file_that_is_none_of_its_own(tmp_path, capsys):
+    (tmp_path / "text").write_text("What is written here is no database, and it stays as it is." * 20)
+    assert main(["wallet", "--port", "0", "--data", str(tmp_path / "text")]) == 1
+    assert capsys.readouterr().err == "tools wallet: %s: file is not a database\n" % (tmp_path / "text")
+    assert main(["wallet", "--port", "0", "--data", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "tools wallet: %s: unable to open database file\n" % tmp_path
+
+
 def test_faults_from_the_command_line(tmp_path, capsys):
     with wallet(tmp_path, "--fault", "error:times=1", "--fault", "slow:ms=1,account=7") as process:
         shown = process.ask("GET", "/v1/faults")[1]
