@@ -13,7 +13,7 @@ from persistence.depth import DepthRecorder
 from persistence.migrate import migrate
 from persistence.rows import Builder
 from persistence.store import Store
-from persistence.tail import RULES_VERSION, Frontier, JournalRefused, Tail
+from persistence.tail import RULES_VERSION, Frontier, JournalRefused, Tail, has_journal
 from protocol.errors import JournalCorrupt
 
 POLL_SECONDS = 0.004  # for more of the journal, where there was none
@@ -38,7 +38,7 @@ class Fatal(Exception):
 
 
 class Drainer:
-    """run() until stop(). `state`: connecting, standby, draining, failed."""
+    """run() until stop(). `state`: connecting, standby, waiting (for a journal), draining, failed."""
 
     def __init__(self, config, metrics, progress=None):
         self.config = config
@@ -140,6 +140,8 @@ class Drainer:
             position, state, self.time_ns = await store.load()
             self.seq = position.seq
             self.metrics.seq.set(self.seq)
+            if not self.seq and not await self._wait_for_journal():
+                return
             tail = Tail(self.config.journal, position)
             depth = DepthRecorder(self.config.depth_seconds, self.config.depth_levels)
             builder = Builder(state, depth, settles=bool(self.config.wallet_url))
@@ -150,6 +152,17 @@ class Drainer:
             store.close()
             if tail is not None:
                 tail.close()
+
+    async def _wait_for_journal(self):
+        """The core that makes it may be started later; or the directory is the wrong one. -> False: told to stop."""
+        while not has_journal(self.config.journal):
+            if self.state != "waiting":
+                log.warning("%s: no journal yet: waiting for a core to make one there", self.config.journal)
+            self._set_state("waiting")
+            await self._pause(POLL_SECONDS)
+            if self._stopping.is_set():
+                return False
+        return True
 
     async def _migrate(self):
         """-> [Migration, ...] applied now."""

@@ -43,6 +43,14 @@ class Position:
     chain: int = 0
 
 
+def has_journal(directory):
+    """-> whether there is a journal at all. Raises OSError where the directory cannot be read."""
+    try:
+        return bool(segment_paths(directory))
+    except FileNotFoundError:
+        return False
+
+
 class Tail:
     """next() from the record after `position`. Holds CHUNK_BYTES, or one record where that is larger. close() it."""
 

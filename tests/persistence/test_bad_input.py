@@ -1,6 +1,7 @@
 """What cannot be drained: a clear message, an end or another try as fits, and nothing half written."""
 
 import asyncio
+import json
 import os
 import shutil
 from pathlib import Path
@@ -16,7 +17,7 @@ from protocol.records import SECTOR_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, 
 from tests.harness import SECONDS_MAX
 from tests.persistence.databases import contents, drain, drainer
 from tests.persistence.journals import CrowdJournal
-from tests.persistence.processes import PersistenceProcess, position
+from tests.persistence.processes import PersistenceProcess, position, until_at
 from tests.postgres import drop_database, fresh_database, query, url_of
 from tests.tools.journals import flip_byte
 
@@ -176,6 +177,31 @@ def test_a_record_that_the_core_writes_while_the_tail_looks(crowd, monkeypatch):
         pass
     assert tail.seq > header.first_seq
     tail.close()
+
+
+def test_a_journal_that_is_not_there_yet_is_waited_for(tmp_path, database):
+    """A wrong directory is no journal either: it is told, and is no good health."""
+    directory = tmp_path / "nowhere"
+    with PersistenceProcess(directory, database) as process:
+        assert "WARNING %s: no journal yet" % directory in process.line("no journal yet")
+        status, text = process.get("/healthz")
+        assert (status, json.loads(text)["state"]) == (503, "waiting")
+        directory.mkdir()
+        crowd = CrowdJournal(directory, seed=3).add(100)
+        process.line("draining from command 1;")
+        until_at(database, crowd.exchange.seq - 1)
+        status, text = process.get("/healthz")
+        assert (status, json.loads(text)["state"]) == (200, "draining")
+        crowd.close()
+        assert process.stop() == 0
+        assert len([line for line in process.log if "no journal yet" in line]) == 1
+
+
+def test_waiting_for_a_journal_ends_when_it_is_told_to(tmp_path, database):
+    with PersistenceProcess(tmp_path, database) as process:  # it is there, and empty
+        process.line("no journal yet")
+        assert process.stop() == 0
+        assert not [line for line in process.log if "draining from" in line]
 
 
 def test_a_process_says_why_it_ends(crowd, database):
