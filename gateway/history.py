@@ -113,7 +113,7 @@ class History:
             ("o.status = ANY(%s)", list(statuses)),
             ("o.client_order_id = %s", client_order_id),
             ("o.created_event_seq < %s", before),
-            ("NOT o.order_id = ANY(%s)", list(without)),
+            ("o.order_id NOT IN (SELECT unnest(%s::bigint[]))", list(without)),  # hashed, before Postgres 15 too
         ):
             if value:
                 where.append(condition)
