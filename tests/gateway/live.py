@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import os
 import sys
+import time
 from functools import partial
 
 import aiohttp
@@ -272,6 +273,14 @@ async def until_ready(api, status=200):
     async with asyncio.timeout(SECONDS_MAX):
         while (await api.request("GET", "/readyz", prefix="")).status != status:
             await asyncio.sleep(0.01)
+
+
+async def well_before_the_end(seconds, left=30):
+    """Where the present one of periods of so many seconds, as candles have them, is over in less than `left` seconds,
+    wait for the next."""
+    async with asyncio.timeout(left + SECONDS_MAX):
+        while -time.time() % seconds < left:
+            await asyncio.sleep(0.1)
 
 
 async def until(ask, is_met):

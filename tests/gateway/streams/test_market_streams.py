@@ -1,12 +1,11 @@
 """`/ws/markets/{symbol}`, `/ws/trades`, `/ws`: what everybody is told of a market."""
 
 import datetime
-import time
 
 import aiohttp
 import pytest
 
-from tests.gateway.live import until_ready
+from tests.gateway.live import until_ready, well_before_the_end
 from tests.gateway.streams.sockets import connected
 
 
@@ -59,17 +58,16 @@ async def test_a_trade_comes_before_its_change_of_the_book_and_those_of_other_ma
         await socket.until("subscribed")
         await subscribed(socket, "depth", market.symbol)
         await socket.until("depth")
-        for one in (market, quiet, market):
+        for one in (market, quiet):
             await placed(bob, limit(one, "buy", "0.1", "50000"))
-        found = await socket.all_until("depth_update", asks=[["50000.00", "0.100000"]])
+        found = await socket.all_until("depth_update", asks=[["50000.00", "0.200000"]])
+        await placed(bob, limit(market, "buy", "0.1", "50000"))
+        found += await socket.all_until("depth_update", asks=[["50000.00", "0.100000"]])
+    kinds = [message["type"] for message in found if message.get("symbol") == market.symbol]
+    assert kinds == ["trade_executed", "depth_update"] * 2
     symbols = (quiet.symbol, market.symbol)  # the venue is others' too
-    assert [(message["type"], message["symbol"]) for message in found if message.get("symbol") in symbols] == [
-        ("trade_executed", market.symbol),
-        ("depth_update", market.symbol),
-        ("trade_executed", quiet.symbol),
-        ("trade_executed", market.symbol),
-        ("depth_update", market.symbol),
-    ]
+    trades = [message for message in found if message["type"] == "trade_executed" and message["symbol"] in symbols]
+    assert [trade["symbol"] for trade in trades] == [market.symbol, quiet.symbol, market.symbol]
 
 
 async def test_the_trades_of_all_markets(exchange):
@@ -201,6 +199,7 @@ class Book:
 
 
 async def test_candles(exchange):
+    await well_before_the_end(4 * 3600)
     market, alice, bob = await exchange.market(), await exchange.trader("alice"), await exchange.trader("bob")
     async with connected(exchange.nobody(), "/ws") as socket:
         await subscribed(socket, "candles", market.symbol, timeframe="1d")
@@ -229,10 +228,11 @@ async def test_candles(exchange):
 
 
 async def test_a_candle_is_closed_when_its_time_is_over(exchange, another_gateway):
-    """By a clock whose minute is over in a moment, whatever the time is."""
+    """By a clock for which the minute of the trade is over already, and the day is not."""
     market, alice, bob = await exchange.market(), await exchange.trader("alice"), await exchange.trader("bob")
-    late = exchange.nobody().at(another_gateway(seconds_ahead=55 - time.time() % 60))
+    late = exchange.nobody().at(another_gateway(seconds_ahead=90, database_url=""))
     await until_ready(late)
+    await well_before_the_end(24 * 3600, left=90 + 30)
     async with connected(late, "/ws") as socket:
         await subscribed(socket, "candles", market.symbol, timeframe="1m")
         await subscribed(socket, "candles", market.symbol, timeframe="1d")
@@ -251,22 +251,24 @@ async def test_a_candle_is_closed_when_its_time_is_over(exchange, another_gatewa
             "trades": 0,
         }
         await socket.send("ping")
-        assert not [message for message in await socket.all_until("pong") if message.get("is_closed")]
+        more = await socket.all_until("pong")
+        assert not [message for message in more if message.get("is_closed") and message["trades"]]
 
 
 async def test_a_trade_of_the_next_minute_closes_the_candle(exchange, another_gateway):
-    """The core's clock is what counts; the gateway's is a minute behind it."""
+    """The core's clock is what counts; the gateway's is always in an earlier minute."""
     market, alice, bob = await exchange.market(), await exchange.trader("alice"), await exchange.trader("bob")
     await placed(alice, limit(market, "sell", "0.3", "50000"))
     await placed(bob, limit(market, "buy", "0.1", "50000"))
-    behind = exchange.nobody().at(another_gateway(seconds_ahead=-60, history_events=0, database_url=""))
+    behind = exchange.nobody().at(another_gateway(seconds_ahead=-90, history_events=0, database_url=""))
     await until_ready(behind)
     async with connected(behind, "/ws") as socket:
         await subscribed(socket, "candles", market.symbol, timeframe="1m")
-        flat = await socket.next()
-        assert (flat["close"], flat["trades"], flat["is_closed"]) == ("50000.00", 0, False)
+        told = [await socket.next()]
         await placed(bob, limit(market, "buy", "0.1", "50000"))
-        closed, opened = await socket.next(), await socket.next()
+        told += await socket.all_until("candle", trades=1)
+        flat, closed, opened = told[-3:]  # before them another, where a minute of the gateway's has ended meanwhile
+        assert (flat["close"], flat["trades"], flat["is_closed"]) == ("50000.00", 0, False)
         assert (closed["start"], closed["trades"], closed["is_closed"]) == (flat["start"], 0, True)
         assert (opened["trades"], opened["is_closed"]) == (1, False)
         assert _ms(opened["start"]) > _ms(flat["start"])
