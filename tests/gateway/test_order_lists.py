@@ -210,7 +210,9 @@ async def test_fills_and_trades(exchange):
     mine = await listed(alice, "/trades", "trades")
     assert [row["trade_id"] for row in mine] == [row["trade_id"] for row in fills]
     assert {row["taker_side"] for row in mine} == {"buy"}
-    of_market = await until(partial(listed, bob, "/trades", "trades", symbol=market.symbol), lambda rows: len(rows) == 5)
+    of_market = await until(
+        partial(listed, bob, "/trades", "trades", symbol=market.symbol), lambda rows: len(rows) == 5
+    )
     assert of_market[0] == {
         **{name: mine[0][name] for name in ("trade_id", "symbol", "price", "quantity", "taker_side", "timestamp")},
         **dict.fromkeys(("order_id", "side", "liquidity", "fee", "fee_asset")),
