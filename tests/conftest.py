@@ -1,6 +1,7 @@
 """What every test run needs: which tests this interpreter takes, and how far hypothesis searches."""
 
 import os
+import resource
 import sys
 
 import pytest
@@ -29,6 +30,18 @@ def postgres():
 
     with running_cluster() as cluster:
         yield cluster
+
+
+@pytest.fixture
+def many_files():
+    """Room for the tests' own ends of a thousand connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 1_000 + 500
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        pytest.skip("this machine allows a process %d files" % hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture

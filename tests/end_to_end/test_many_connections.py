@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import resource
 
 import attrs
 import pytest
@@ -15,18 +14,6 @@ CONNECTIONS = 1_000
 #: Each login takes this process some milliseconds of hashing, and on a busy machine far more: they have to be done
 #: within the core's LOGIN_SECONDS.
 LOGINS_AT_A_TIME = 10
-
-
-@pytest.fixture
-def many_files():
-    """Room for the tests' own ends of the connections."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = CONNECTIONS + 500
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        pytest.skip("this machine allows a process %d files" % hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture

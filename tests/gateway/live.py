@@ -233,7 +233,7 @@ class Exchange:
             await until(partial(api.get, "/orderbook/" + symbol), lambda answer: answer.status == 200)
         return Market(number, symbol)
 
-    async def trader(self, name="trader", roles=(), btc=100, usdt=1_000_000, url=None, **token):
+    async def trader(self, name="trader", roles=(), btc=100, usdt=1_000_000, **token):
         """-> Api of a new user with an account and money."""
         number = next(self.live.numbers)
         user = "%s-%d" % (name, number)
@@ -242,7 +242,7 @@ class Exchange:
             if whole:
                 reference = "%s-%s" % (user, asset)
                 await self.client.deposit(account, ASSETS[asset], whole * 10**ASSET_SCALE, reference)
-        return Api(self.session, url or self.live.url, self.live.token(user, *roles, **token), user, account)
+        return Api(self.session, self.live.url, self.live.token(user, *roles, **token), user, account)
 
     async def admin(self):
         return await self.trader("admin", roles=("admin",), btc=0, usdt=0)

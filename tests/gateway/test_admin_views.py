@@ -19,8 +19,11 @@ async def health(admin):
 
 async def test_everything_is_well(exchange):
     admin = await exchange.admin()
-    await until(lambda: health(admin), lambda found: found[1]["persistence"]["details"].get("lag_events") == 0)
-    status, parts = await health(admin)
+
+    def is_well(found):
+        return found[0] == "healthy" and found[1]["persistence"]["details"]["lag_events"] == 0
+
+    status, parts = await until(lambda: health(admin), is_well)
     assert (status, list(parts)) == ("healthy", ["core", "journal", "postgres", "persistence", "wallet", "websocket"])
     assert {row["status"] for row in parts.values()} == {"healthy"}
     for name in ("core", "journal", "postgres", "persistence", "wallet"):
@@ -89,7 +92,8 @@ async def test_stats(exchange):
 
 async def test_metrics_and_performance(exchange):
     admin = await exchange.admin()
-    found = (await admin.get("/admin/metrics")).data
+    answer = await until(lambda: admin.get("/admin/metrics"), lambda answer: answer.data["persistence"])
+    found = answer.data
     assert found["core"]["commands"] > 0 and float(found["gateway"]["process_cpu_seconds_total"]) > 0
     assert float(found["persistence"]["persistence_commands_total"]) > 0
     found = (await admin.get("/admin/performance")).data

@@ -394,11 +394,9 @@ async def test_both_ways_to_write_a_symbol(exchange):
         assert (await placed(alice, body))["order"]["symbol"] == market.symbol
 
 
-async def test_two_gateways_are_one_venue(exchange, live):
-    second = live.gateways[0] if len(live.gateways) > 1 else live.start_gateway(1)
-    live.gateways.sort(key=lambda gateway: gateway is not second)
-    market, alice = await exchange.market(), await exchange.trader(url=live.gateways[-1].url)
-    other = alice.at(second)
+async def test_two_gateways_are_one_venue(exchange, another_gateway):
+    market, alice = await exchange.market(), await exchange.trader()
+    other = alice.at(another_gateway())
     body = limit(market, "buy", "0.1", "50000", client_order_id="both")
     await until(lambda: other.request("GET", "/readyz", prefix=""), lambda answer: answer.status == 200)
     await until(lambda: other.get("/orderbook/" + market.symbol), lambda answer: answer.status == 200)
