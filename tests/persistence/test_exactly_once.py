@@ -33,11 +33,16 @@ def crowd(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(crowd, postgres):
-    """What a drainer that nobody disturbs makes of the journal."""
+    return in_thread(undisturbed, crowd, postgres)
+
+
+def undisturbed(crowd, postgres):
+    """-> what a drainer that nobody disturbs makes of the journal."""
     name = fresh_database(postgres)
-    in_thread(asyncio.run, drain(crowd.directory, url_of(postgres, name), crowd.exchange.seq - 1))
-    yield contents(url_of(postgres, name))
+    asyncio.run(drain(crowd.directory, url_of(postgres, name), crowd.exchange.seq - 1))
+    found = contents(url_of(postgres, name))
     drop_database(postgres, name)
+    return found
 
 
 def _drain_forever(directory, database, batch_events):
@@ -107,25 +112,31 @@ def _cut(database):
     )
 
 
-async def test_postgres_is_stopped_and_started(crowd, postgres, database, expected):
-    last = crowd.exchange.seq - 1
+async def test_postgres_is_stopped_and_started(tmp_path, postgres, database):
+    crowd = CrowdJournal(tmp_path, seed=6).add(3_000)
+    first = crowd.exchange.seq - 1
     made = drainer(crowd.directory, database, batch_events=60)
     task = asyncio.create_task(made.run())
-    try:
-        for part, mode in ((0.1, "immediate"), (0.3, "fast")):
-            while made.seq < part * last:
-                await asyncio.sleep(0.005)
-            await asyncio.to_thread(postgres.stop, mode)
-            await asyncio.sleep(0.3)
-            assert not task.done() and made.health()["state"] == "connecting"
-            await asyncio.to_thread(postgres.start)
+
+    async def until(is_met):
         async with asyncio.timeout(SECONDS_MAX):
-            while made.seq < last:
-                await asyncio.sleep(0.01)
+            while not is_met():
+                assert not task.done()
+                await asyncio.sleep(0.005)
+
+    try:
+        for part, mode in ((0.2, "immediate"), (0.6, "fast")):
+            await until(lambda part=part: made.seq >= part * first)
+            await asyncio.to_thread(postgres.stop, mode)
+            crowd.add(200)  # so that there is something to write, also where it was that fast
+            await until(lambda: made.health()["state"] == "connecting")
+            await asyncio.to_thread(postgres.start)
+        await until(lambda: made.seq == crowd.exchange.seq - 1)
     finally:
         made.stop()
         await task
-    assert contents(database) == expected
+    crowd.close()
+    assert contents(database) == await asyncio.to_thread(undisturbed, crowd, postgres)
 
 
 async def test_of_two_one_works_and_one_waits(crowd, database, expected):

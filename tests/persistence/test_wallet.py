@@ -10,7 +10,7 @@ from aiohttp import web
 
 from persistence.legs import CREDIT, DEBIT, Leg
 from persistence.wallet import BreakerOpen, Refused, Unavailable, Wallet, make_breaker
-from tests.harness import HOST
+from tests.harness import HOST, SECONDS_MAX
 from tests.tools.wallet.wallets import WalletProcess, wallet
 
 ONE = Leg("buyer_base", 1, "ann", "BTC", CREDIT, Decimal("1.00000000"))
@@ -157,7 +157,7 @@ async def test_a_wallet_that_dies_and_comes_back(tmp_path, name):
 
 async def test_the_breaker_opens_and_closes_again(well):
     outcomes = []
-    breaker = make_breaker(failures_max=3, open_seconds=0.05)
+    breaker = make_breaker(failures_max=3, open_seconds=SECONDS_MAX)
     async with client(well.url, breaker=breaker, observe=lambda outcome, _: outcomes.append(outcome)) as made:
         well.fault(error={"times": 4})
         for _ in range(3):
@@ -166,6 +166,7 @@ async def test_the_breaker_opens_and_closes_again(well):
         with pytest.raises(BreakerOpen):  # without a request
             await made.post("j-1", ONE, 7)
         assert outcomes == ["unavailable"] * 3
+        breaker.reset_timeout = 0.05  # seconds: long enough, from here on
 
         async def tried():
             """Wait until the breaker lets a request through. -> what came of it."""

@@ -7,6 +7,8 @@ from tests.gateway.live import until_ready
 from tests.gateway.streams.sockets import connected, own_orders, told
 from tools.token import new_secret_key, write_jwks
 
+SHORT_SECONDS = 5  # that a token is good for, less a part of a second: sockets are opened within it
+
 
 def limit(market, side, quantity, price, **more):
     return {"symbol": market.symbol, "side": side, "type": "limit", "quantity": quantity, "price": price, **more}
@@ -219,7 +221,7 @@ async def test_a_socket_ends_with_its_token(exchange, another_gateway, is_in_hea
     gateway = another_gateway(jwt_leeway_seconds=0)
     alice = (await exchange.trader("alice")).at(gateway)
     await until_ready(alice)
-    token, alice.token = exchange.live.token(alice.user, seconds=2), None
+    token, alice.token = exchange.live.token(alice.user, seconds=SHORT_SECONDS), None
     headers = {"Authorization": "Bearer " + token} if is_in_header else {}
     async with connected(alice, "/ws/orders", headers=headers) as socket:
         if not is_in_header:
@@ -235,7 +237,7 @@ async def test_a_new_token_keeps_a_socket_open(exchange, another_gateway):
     gateway = another_gateway(jwt_leeway_seconds=0)
     alice = (await exchange.trader("alice")).at(gateway)
     await until_ready(alice)
-    short, long = exchange.live.token(alice.user, seconds=2), alice.token
+    short, long = exchange.live.token(alice.user, seconds=SHORT_SECONDS), alice.token
     alice.token = short
     async with own_orders(alice) as socket, own_orders(alice) as other:
         assert (await socket.ask("authenticate", token=long))["type"] == "authenticated"
@@ -250,7 +252,7 @@ async def test_orders_cannot_be_subscribed_to_with_a_token_that_has_expired(exch
     gateway = another_gateway(jwt_leeway_seconds=0)
     alice = (await exchange.trader("alice")).at(gateway)
     await until_ready(alice)
-    alice.token = exchange.live.token(alice.user, seconds=2)
+    alice.token = exchange.live.token(alice.user, seconds=SHORT_SECONDS)
     async with connected(alice, "/ws") as socket, own_orders(alice) as other:
         assert await other.closed() == (4401, "token_expired")
         answer = await socket.ask("subscribe", channel="orders")
