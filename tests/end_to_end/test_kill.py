@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import random
-import socket
 from collections import Counter
 
 import pytest
@@ -25,12 +24,6 @@ KILLS = 5
 @pytest.fixture
 def venue(tmp_path):
     return Venue(tmp_path, accounts=(1, 2, 3, 4))
-
-
-def free_port():
-    """One that was free a moment ago: a core that is killed has to come back where its clients look for it."""
-    with socket.create_server((HOST, 0)) as found:
-        return found.getsockname()[1]
 
 
 async def trade(client, seed, placed):
@@ -58,12 +51,12 @@ async def test_killed_again_and_again_every_order_is_placed_exactly_once_and_eve
     venue, durability, seed
 ):
     chance = random.Random(seed)
-    port, trusted_port = free_port(), free_port()
-    arguments = ("--port", str(port), "--trusted-port", str(trusted_port), "--durability", durability)
     placed = {}
     moments = sorted(chance.sample(range(10, 4 * ORDERS - 50), KILLS))
     async with contextlib.AsyncExitStack() as stack:
-        core = stack.enter_context(CoreProcess(venue, *arguments)).ready()
+        core = stack.enter_context(CoreProcess(venue, "--durability", durability)).ready()
+        port, trusted_port = core.port, core.trusted_port  # where its clients look for it when it comes back
+        arguments = ("--port", str(port), "--trusted-port", str(trusted_port), "--durability", durability)
         async with peer(trusted_port, venue.trusted) as operator:
             await operator.ask(instrument(), InstrumentDefined)
         clients = [TradingClient(HOST, port, key=key, secret=secret) for key, secret in venue.traders]

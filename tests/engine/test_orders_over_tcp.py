@@ -146,7 +146,7 @@ async def test_a_dated_order_ends_in_time_though_nothing_else_happens(venue):
             with trader.events() as events:
                 started_ns = time.time_ns()
                 terms = {"instrument": 1, "side": "buy", "price": 100, "quantity": 1}
-                times = [started_ns + milliseconds * 10**6 for milliseconds in (400, 300)]
+                times = [started_ns + milliseconds * 10**6 for milliseconds in (1_500, 1_400)]
                 dated = [await trader.place(expire_time_ns=time_ns, **terms) for time_ns in times]
                 ended = []
                 while len(ended) < 2:

