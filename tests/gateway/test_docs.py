@@ -25,7 +25,7 @@ async def test_the_api_can_be_browsed_without_an_outside_asset(live):
         page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
         await page.goto(live.url + "/docs")
         await page.get_by_text("/api/v1/orderbook/{symbol}").wait_for()
-        assert await page.get_by_text("Place an order").is_visible()
+        await page.get_by_text("Place an order").wait_for()
         await browser.close()
     outside = [url for url in asked if not url.startswith("data:") and URL(url).authority != URL(live.url).authority]
     assert (outside, problems) == ([], [])

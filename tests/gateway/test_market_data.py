@@ -263,7 +263,7 @@ async def test_a_database_that_goes_and_comes_back(own_venue):
             async def statuses():
                 return [(await trader.get(path)).status for path in paths]
 
-            assert await statuses() == [200, 200, 404]
+            await until(statuses, lambda found: found == [200, 200, 404])
             cluster.stop("immediate")
             await until(statuses, lambda found: found == [503] * 3)
             answer = await trader.get(paths[0])

@@ -3,6 +3,7 @@
 import pytest
 from yarl import URL
 
+from tests.gateway.live import until
 from tests.gateway.test_orders import limit, placed
 
 
@@ -15,8 +16,12 @@ async def book(api, symbol, **query):
 async def test_markets(exchange):
     market = await exchange.market(maker_ppm=-100, taker_ppm=2_500)
     await exchange.client.set_instrument_limits(market.instrument, quantity_min=100, notional_min=10**9)
-    rows = {row["symbol"]: row for row in (await exchange.nobody().get("/markets")).data}
-    assert rows[market.symbol] == {
+
+    async def asked():
+        return {row["symbol"]: row for row in (await exchange.nobody().get("/markets")).data}[market.symbol]
+
+    found = await until(asked, lambda row: row["min_notional"] is not None)  # another session has set it
+    assert found == {
         "symbol": market.symbol,
         "instrument": market.instrument,
         "base_asset": "BTC",

@@ -17,6 +17,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 MILLISECONDS_MAX = 30_000
+expect.set_options(timeout=MILLISECONDS_MAX)
 
 pytestmark = pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="no Chromium at %s" % CHROMIUM)
 
@@ -55,7 +56,7 @@ async def test_the_page_shows_a_market_and_places_an_order(exchange):
     async with browser_page(exchange.live.url) as (page, problems, elsewhere):
 
         def shows(selector, text):
-            return expect(page.locator(selector)).to_contain_text(text, timeout=MILLISECONDS_MAX)
+            return expect(page.locator(selector)).to_contain_text(text)
 
         await page.select_option("#symbol", market.symbol)
         await shows("#status", "live")
@@ -92,10 +93,10 @@ async def test_the_page_shows_a_market_and_places_an_order(exchange):
 async def test_a_bad_token_signs_nobody_in(exchange):
     await exchange.market()
     async with browser_page(exchange.live.url) as (page, _, elsewhere):
-        await expect(page.locator("#status")).to_contain_text("live", timeout=MILLISECONDS_MAX)
+        await expect(page.locator("#status")).to_contain_text("live")
         await page.fill("#token", "not.a.token")
         await page.click("#token-form button")
-        await expect(page.locator("#user")).to_contain_text("not a valid token", timeout=MILLISECONDS_MAX)
+        await expect(page.locator("#user")).to_contain_text("not a valid token")
         await expect(page.locator("#place")).to_be_disabled()
         assert elsewhere == []
 

@@ -1,6 +1,7 @@
 """A market's ticker over HTTP: the core's best prices and state, the 24 hours of the streams."""
 
 from datetime import datetime, timedelta, timezone
+from functools import partial
 
 import pytest
 from yarl import URL
@@ -62,9 +63,8 @@ async def test_trades_best_prices_and_a_halt(exchange):
     market, silent, nobody = await exchange.market(), await exchange.market(), exchange.nobody()
     buyer = await trade(exchange, market)
     await placed(buyer, limit(market, "buy", "0.4", "99.99"))
-    statistics = await until(
-        lambda: nobody.get("/statistics/24h/" + market.symbol), lambda answer: answer.data["trades"] == 3
-    )
+    ask = partial(nobody.get, "/statistics/24h/" + market.symbol)
+    statistics = await until(ask, lambda answer: answer.status == 200 and answer.data["trades"] == 3)
     assert {name: statistics.data[name] for name in TRADED} == TRADED
     best = {"best_bid": "99.99", "bid_quantity": "0.400000", "best_ask": "110.00", "ask_quantity": "0.200000"}
     await as_told(nobody, market, {"state": "open", "complete": True, **TRADED, **best})

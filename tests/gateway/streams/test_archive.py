@@ -1,8 +1,9 @@
 """Streams of a gateway that knows nothing of before its start, but for what Postgres has."""
 
 import asyncio
+from functools import partial
 
-from tests.gateway.live import until_ready
+from tests.gateway.live import until, until_ready, well_before_the_end
 from tests.gateway.streams.sockets import connected, own_orders, told
 from tests.gateway.test_orders import limit, placed
 from tests.harness import SECONDS_MAX
@@ -55,13 +56,13 @@ async def traders(exchange):
 
 
 async def test_ticker_and_candles_begin_with_the_history(exchange, another_gateway):
+    await well_before_the_end(24 * 3600)
     market, alice, bob = await exchange.market(), *await traders(exchange)
     for price in ("50000", "51000"):
         await placed(alice, limit(market, "sell", "0.1", price))
         await placed(bob, limit(market, "buy", "0.1", price))
-    async with asyncio.timeout(SECONDS_MAX):  # until the drainer has come so far
-        while (await alice.get("/statistics/24h/" + market.symbol)).data["trades"] != 2:
-            await asyncio.sleep(0.05)
+    ask = partial(alice.get, "/statistics/24h/" + market.symbol)  # until the drainer has come so far
+    await until(ask, lambda answer: answer.status == 200 and answer.data["trades"] == 2)
     late = alice.at(another_gateway(history_events=0))
     await until_ready(late)
     async with connected(late, "/ws") as socket:

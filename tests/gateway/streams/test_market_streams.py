@@ -1,11 +1,12 @@
 """`/ws/markets/{symbol}`, `/ws/trades`, `/ws`: what everybody is told of a market."""
 
 import datetime
+from functools import partial
 
 import aiohttp
 import pytest
 
-from tests.gateway.live import until_ready, well_before_the_end
+from tests.gateway.live import until, until_ready, well_before_the_end
 from tests.gateway.streams.sockets import connected
 
 
@@ -91,8 +92,9 @@ async def test_trades_that_were_missed(exchange):
         await socket.until("subscribed")
         await placed(bob, limit(market, "buy", "0.1", "50000"))
         seen = (await socket.next())["sequence"]
-    for quantity in ("0.2", "0.3"):
-        await placed(bob, limit(market, "buy", quantity, "50000"))
+        for quantity in ("0.2", "0.3"):
+            await placed(bob, limit(market, "buy", quantity, "50000"))
+        await socket.until("trade_executed", quantity="0.300000")  # so the gateway has them
     async with connected(exchange.nobody(), "/ws/trades", symbol=market.symbol, sequence=seen) as socket:
         missed = await socket.all_until("resumed")
         assert [trade["quantity"] for trade in missed[:-1]] == ["0.200000", "0.300000"]
@@ -171,8 +173,12 @@ async def test_depth_is_a_snapshot_and_changes_without_a_gap(exchange):
         expected = {"bids": [["49000.00", "0.400000"]], "asks": [["50001.00", "0.100000"]]}
         while book.rows() != expected:
             book.change(await socket.until("depth_update"))
-        found = (await exchange.nobody().get("/orderbook/" + market.symbol)).data
-        assert {side: [[level["price"], level["quantity"]] for level in found[side]] for side in expected} == expected
+
+        def is_same(answer):
+            found = {side: [[row["price"], row["quantity"]] for row in answer.data[side]] for side in expected}
+            return found == expected
+
+        await until(partial(exchange.nobody().get, "/orderbook/" + market.symbol), is_same)
 
 
 class Book:
