@@ -1,5 +1,7 @@
 """Markets and order books over HTTP, without a token."""
 
+from functools import partial
+
 import pytest
 from yarl import URL
 
@@ -48,19 +50,20 @@ async def test_the_book(exchange):
     for price in ("50000", "50000", "49999.99"):
         await placed(alice, limit(market, "buy", "0.1", price))
     order = (await placed(alice, limit(market, "sell", "0.5", "60000")))["order"]
-    found = await book(nobody, market.symbol)
-    assert (found["symbol"], found["asks"]) == (
-        market.symbol,
-        [{"price": "60000.00", "quantity": "0.500000", "orders": 1}],
-    )
-    assert found["bids"] == [
-        {"price": "50000.00", "quantity": "0.200000", "orders": 2},
-        {"price": "49999.99", "quantity": "0.100000", "orders": 1},
-    ]
+    expected = {
+        "symbol": market.symbol,
+        "asks": [{"price": "60000.00", "quantity": "0.500000", "orders": 1}],
+        "bids": [
+            {"price": "50000.00", "quantity": "0.200000", "orders": 2},
+            {"price": "49999.99", "quantity": "0.100000", "orders": 1},
+        ],
+    }
+    ask = partial(book, nobody, market.symbol)
+    found = await until(ask, lambda found: {name: found[name] for name in expected} == expected)
     assert len((await book(nobody, market.symbol, depth=1))["bids"]) == 1
     await alice.delete("/orders/" + order["order_id"])
-    later = await book(nobody, market.symbol)
-    assert later["asks"] == [] and later["sequence"] > found["sequence"]
+    later = await until(ask, lambda found: found["asks"] == [])
+    assert later["sequence"] > found["sequence"]
 
 
 async def test_a_slash_in_a_path_is_escaped(exchange):
