@@ -72,13 +72,19 @@ class OrderStates:
         return _CHANGES[type(event)](self, event)
 
     def knows(self, order_id):
-        return order_id in self._orders
+        """-> whether an order is followed, and what it was filled at is known."""
+        order = self._orders.get(order_id)
+        return order is not None and order.filled_notional is not None
 
     def adopt(self, row, filled_notional):
-        """Follow an order from now on, as protocol.calls.Order tells it, unless it is followed already.
-        `filled_notional`: of its fills so far, None where that is not known."""
-        if row.order_id not in self._orders:
-            filled = row.quantity - row.open_quantity
+        """Follow an order from now on, as protocol.calls.Order tells it; one that is followed already gets
+        `filled_notional`, which is of its fills so far, where it had none. None: that is not known."""
+        order = self._orders.get(row.order_id)
+        filled = row.quantity - row.open_quantity
+        if order is not None:
+            if order.filled_notional is None and order.filled_quantity == filled:
+                order.filled_notional = filled_notional
+        else:
             status = PENDING if row.is_waiting else PARTIALLY_FILLED if filled else OPEN
             order = _Order(row.client_order_id, row.side, status, row.open_quantity, filled, filled_notional)
             self._follow(row.order_id, order)

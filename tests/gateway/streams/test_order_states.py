@@ -72,6 +72,18 @@ def test_an_adopted_order_goes_on_from_what_the_core_knew():
     assert told(states.take(filled(8, order_id=4, quantity=4, open_quantity=3))) == ("PARTIALLY_FILLED", 7, 3, 700)
 
 
+def test_what_an_order_was_filled_at_may_be_learnt_later():
+    states = OrderStates()
+    states.adopt(row(quantity=10, open_quantity=7), None)
+    assert not states.knows(1)
+    states.adopt(row(quantity=10, open_quantity=6), 290)  # as of another moment
+    assert not states.knows(1)
+    states.adopt(row(quantity=10, open_quantity=7), 290)
+    assert states.knows(1)
+    states.adopt(row(quantity=10, open_quantity=7), None)
+    assert told(states.take(filled(5, price=100, quantity=4, open_quantity=3))) == ("PARTIALLY_FILLED", 7, 3, 690)
+
+
 def test_what_is_followed_is_not_adopted_again():
     states = OrderStates()
     states.take(accepted(1, quantity=10))
