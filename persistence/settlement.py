@@ -13,11 +13,11 @@ import time
 import aiopg
 import attrs
 import psycopg2
-import pybreaker
 
 from persistence import settlement_queue as queue
 from persistence.legs import legs_of
-from persistence.wallet import BreakerOpen, Refused, Unavailable, Wallet, make_breaker
+from persistence.outage import Outage
+from persistence.wallet import BreakerOpen, Refused, Unavailable, Wallet, legible, make_breaker
 
 WINDOW = 500  # oldest trades of the queue that are looked at: what lies behind them waits
 POSTED_MAX = 100  # trades that are posted and not yet written down as settled: no more are started then
@@ -54,9 +54,8 @@ class Settlement:
         self._pool = None
         self._policy = policy or Policy()
         self.metrics = metrics
-        self._breaker = make_breaker(
-            self._policy.breaker_failures, self._policy.breaker_seconds, [_BreakerListener(self._breaker_changed)]
-        )
+        self._breaker = make_breaker(self._policy.breaker_failures, self._policy.breaker_seconds)
+        self._outage = Outage(self._breaker, self._policy.breaker_seconds, metrics.breaker_is)
         self._wallet_url = wallet_url
         self._token = token
         self._wallet = None
@@ -64,13 +63,13 @@ class Settlement:
         self._has_more = False  # behind the window
         self._read_at = 0.0
         self._left = set()  # trade_ids that have left the window since it was last asked for
+        self._stale = set()  # trade_ids that were changed since then, and are in the window as they were before
         self._running = {}  # trade_id -> task
         self._posted = {}  # trade_id -> Entry: all its legs are booked, which is yet to be written down
         self._writer = None  # task that does
         self._failure = None  # of a task, that is not its trade's
         self._wake = asyncio.Event()
         self._stopping = False
-        self._tried_again_at = 0.0  # when an open breaker lets one trade through
         self._counted_at = 0.0
 
     async def run(self):
@@ -81,7 +80,7 @@ class Settlement:
             self._database_url, minsize=0, maxsize=size, enable_hstore=False, application_name=name
         )
         self._wallet = Wallet(
-            self._wallet_url, self._token, self._policy.timeout_seconds, self._breaker, self.metrics.requested
+            self._wallet_url, self._token, self._policy.timeout_seconds, self._breaker, self._requested
         )
         try:
             async with pool as self._pool:
@@ -133,37 +132,43 @@ class Settlement:
 
     async def _chosen(self, cursor):
         """-> the trades to start now."""
-        room = self._room()
-        if room == 0:
+        if self._room() == 0:
             return []
-        chosen = ready(self._window.values(), self._running)
+        chosen = self._ready()
         is_used_up = self._has_more and len(self._window) < WINDOW // 2
         is_idle = not chosen and (is_used_up or not self._running)
         if is_idle or time.monotonic() - self._read_at >= POLL_SECONDS:
-            self._read_at = time.monotonic()
-            in_flight = set(self._running)  # what ends while the queue is read may still be in what is read
-            self._left = set(self._posted)
-            oldest = await queue.oldest(cursor, WINDOW)
-            self._window = {entry.trade.trade_id: entry for entry in oldest if entry.trade.trade_id not in self._left}
-            self._has_more = len(oldest) == WINDOW
-            chosen = ready(self._window.values(), in_flight | set(self._running))
-        return chosen[:room]
+            await self._read(cursor)
+            chosen = self._ready()
+        return self._outage.in_turn(chosen)[: self._room()]
+
+    async def _read(self, cursor):
+        """Fill the window. Trades that end meanwhile may be in what is read as they were before."""
+        self._read_at = time.monotonic()
+        self._left = set(self._posted)
+        self._stale = set()
+        oldest = await queue.oldest(cursor, WINDOW)
+        self._window = {entry.trade.trade_id: entry for entry in oldest if entry.trade.trade_id not in self._left}
+        self._has_more = len(oldest) == WINDOW
+        self._outage.keep(self._window)
+
+    def _ready(self):
+        return ready(self._window.values(), self._running.keys() | self._stale)
 
     def _room(self):
         """-> how many trades may be started: one where it is time to try whether the wallet is back."""
         if len(self._posted) >= POSTED_MAX:
             return 0
-        if self._breaker.current_state == pybreaker.STATE_CLOSED:
+        if not self._outage.is_suspected:
             return self._policy.workers - len(self._running)
-        return 1 if not self._running and time.monotonic() >= self._tried_again_at else 0
+        return 1 if not self._running and self._outage.is_time_to_try else 0
 
     def _start(self, entry):
         task = asyncio.create_task(self._settle(entry))
         self._running[entry.trade.trade_id] = task
-        task.add_done_callback(lambda _: self._ended(entry, task))
+        task.add_done_callback(lambda _: self._ended(entry.trade.trade_id, task))
 
-    def _ended(self, entry, task):
-        trade_id = entry.trade.trade_id
+    def _ended(self, trade_id, task):
         del self._running[trade_id]
         if task.cancelled():
             return
@@ -172,8 +177,8 @@ class Settlement:
         elif task.result():
             self._window.pop(trade_id, None)
             self._left.add(trade_id)
-        elif trade_id in self._window:
-            self._window[trade_id] = attrs.evolve(entry, is_due=False)  # until it is read again
+        else:
+            self._stale.add(trade_id)
         self._wake.set()
 
     async def _stop_running(self):
@@ -187,24 +192,28 @@ class Settlement:
 
     async def _settle(self, entry):
         """Do all that can be done for a trade now, and write down what came of it. -> whether it leaves the queue.
-        Raises psycopg2.Error."""
+        Raises psycopg2.Error, OSError: of Postgres. Whatever else goes wrong costs an attempt, and this trade alone."""
+        posted = list(entry.posted)
+        try:
+            return await self._tried(entry, posted)
+        except Exception as error:
+            if isinstance(error, (psycopg2.Error, OSError)) and not isinstance(error, psycopg2.DataError):
+                raise
+            log.exception("trade %d cannot be settled", entry.trade.trade_id)
+            return await self._failed(entry, posted, ascii(error))  # that can be written into any database
+
+    async def _tried(self, entry, posted):
+        """As _settle(). `posted`: names of the legs that are booked, to which those come that are now."""
         try:
             if entry.stage == queue.POSTING:
-                return await self._post(entry)
+                return await self._post(entry, posted)
             return await self._reverse(entry)
         except BreakerOpen:
             return False  # nothing was tried: it stays as it is
         except Unavailable as error:
-            return await self._unanswered(entry, str(error))
-        except (psycopg2.Error, OSError):
-            raise
-        except Exception as error:
-            log.exception("trade %d cannot be settled", entry.trade.trade_id)
-            return await self._unanswered(entry, repr(error))
+            return await self._unanswered(entry, posted, error)
 
-    async def _post(self, entry):
-        posted = list(entry.posted)
-
+    async def _post(self, entry, posted):
         async def post(leg):
             await self._wallet.post(entry.key(leg), leg, entry.trade.trade_id)
             posted.append(leg.name)
@@ -212,9 +221,6 @@ class Settlement:
         try:
             for legs in legs_of(entry.trade):
                 await _all([post(leg) for leg in legs if leg.name not in entry.posted])
-        except Unavailable as error:
-            attempts = entry.attempts if len(posted) == len(entry.posted) else 0
-            return await self._unanswered(attrs.evolve(entry, attempts=attempts, posted=tuple(posted)), str(error))
         except Refused as refusal:
             log.warning("trade %d is refused: %s", entry.trade.trade_id, refusal)
             await self._write(queue.reversing, entry, _short(refusal))
@@ -245,25 +251,30 @@ class Settlement:
             for legs in reversed(legs_of(entry.trade)):
                 await _all([self._wallet.reverse(entry.key(leg)) for leg in legs])
         except Refused as refusal:
-            return await self._bury(entry, queue.REVERSING, "%s; cannot be undone: %s" % (entry.refusal, refusal))
-        return await self._bury(entry, queue.REVERSED, entry.refusal)
+            error = "%s; cannot be undone: %s" % (entry.refusal, refusal)
+            return await self._bury(entry, entry, queue.REVERSING, error)
+        return await self._bury(entry, entry, queue.REVERSED, entry.refusal)
 
-    async def _unanswered(self, entry, error):
+    async def _unanswered(self, entry, posted, error):
         """Count the attempt, unless the wallet is down for all: that is not this trade's fault."""
-        is_down = self._breaker.current_state != pybreaker.STATE_CLOSED
-        if is_down:
-            await self._write(queue.again, entry, 0, _short(error))
-            return False
-        entry = attrs.evolve(entry, attempts=entry.attempts + 1)
-        if entry.attempts > self._policy.retries:
-            return await self._bury(entry, entry.stage, error)
-        await self._write(queue.again, entry, self._policy.delay(entry.attempts), _short(error))
+        if self._outage.failed(entry.trade.trade_id):
+            return await self._failed(entry, posted, error)
+        await self._write(queue.again, entry, _advanced(entry, posted), 0, _short(error))
+        return False
+
+    async def _failed(self, entry, posted, error):
+        """Count the attempt. -> as _settle()"""
+        now = _advanced(entry, posted)
+        now = attrs.evolve(now, attempts=now.attempts + 1)
+        if now.attempts > self._policy.retries:
+            return await self._bury(entry, now, entry.stage, error)
+        await self._write(queue.again, entry, now, self._policy.delay(now.attempts), _short(error))
         self.metrics.retried.inc()
         return False
 
-    async def _bury(self, entry, stage, error):
-        log.error("trade %d is a dead letter (%s): %s", entry.trade.trade_id, stage, error)
-        if await self._write(queue.dead, entry, stage, _short(error)):
+    async def _bury(self, entry, now, stage, error):
+        if await self._write(queue.dead, entry, now, stage, _short(error)):
+            log.error("trade %d is a dead letter (%s): %s", entry.trade.trade_id, stage, error)
             self.metrics.failed.labels(stage).inc()
         return True
 
@@ -273,10 +284,10 @@ class Settlement:
 
     # --- what can be seen of it --------------------------------------------------------------------------------------
 
-    def _breaker_changed(self, state):
-        log.warning("the wallet's circuit breaker is %s", state)
-        self._tried_again_at = time.monotonic() + self._policy.breaker_seconds
-        self.metrics.breaker_is(state)
+    def _requested(self, outcome, seconds):
+        if outcome != "unavailable":
+            self._outage.answered()
+        self.metrics.requested(outcome, seconds)
 
     async def _count(self, cursor):
         self.metrics.running.set(len(self._running))
@@ -300,6 +311,11 @@ def ready(entries, in_flight):
     return found
 
 
+def _advanced(entry, posted):
+    """-> the entry with these legs booked; where some are that were not, its attempts start again."""
+    return attrs.evolve(entry, posted=tuple(posted), attempts=0 if len(posted) > len(entry.posted) else entry.attempts)
+
+
 async def _all(requests):
     """Wait for every request; then raise, where there is one, a refusal before anything else."""
     results = await asyncio.gather(*requests, return_exceptions=True)
@@ -309,12 +325,4 @@ async def _all(requests):
 
 
 def _short(error):
-    return str(error)[:ERROR_CHARACTERS_MAX]
-
-
-class _BreakerListener(pybreaker.CircuitBreakerListener):
-    def __init__(self, changed):
-        self._changed = changed
-
-    def state_change(self, cb, old_state, new_state):
-        self._changed(new_state.name)
+    return legible(error, ERROR_CHARACTERS_MAX)

@@ -28,7 +28,8 @@ _OLDEST = """
     CROSS JOIN position p
     ORDER BY q.trade_id
 """
-_IS_AS_READ = "trade_id = %(trade_id)s AND round = %(round)s AND stage = %(stage)s"
+_IS_AS_READ = """trade_id = %(trade_id)s AND round = %(round)s AND stage = %(stage)s
+    AND attempts = %(attempts)s AND posted = %(posted)s"""
 _SETTLED = """
     WITH gone AS (
         DELETE FROM settlement_queue q
@@ -44,7 +45,7 @@ _DEAD = (
     + _IS_AS_READ
     + """ RETURNING *), dead AS (
         INSERT INTO dead_letters (trade_id, time, attempts, error, round, stage, posted, refusal)
-        SELECT trade_id, time, %(attempts)s, %(error)s, round, %(dead_stage)s, %(posted)s, refusal
+        SELECT trade_id, time, %(now_attempts)s, %(error)s, round, %(dead_stage)s, %(now_posted)s, refusal
         FROM gone
     )
     UPDATE trades t SET settlement_status = 'FAILED'
@@ -55,7 +56,7 @@ _REVERSING = (
     + _IS_AS_READ
 )
 _AGAIN = (
-    """UPDATE settlement_queue SET attempts = %(attempts)s, posted = %(posted)s, last_error = %(error)s,
+    """UPDATE settlement_queue SET attempts = %(now_attempts)s, posted = %(now_posted)s, last_error = %(error)s,
         next_attempt_at = clock_timestamp() + %(delay)s * interval '1 second' WHERE """
     + _IS_AS_READ
 )
@@ -95,17 +96,17 @@ async def settled(cursor, entries):
 
 async def reversing(cursor, entry, error):
     """A leg was refused: from here on, the round is undone. -> whether the trade stood as it was read."""
-    return await _change(cursor, _REVERSING, entry, error=error)
+    return await _change(cursor, _REVERSING, entry, entry, error=error)
 
 
-async def again(cursor, entry, delay, error):
-    """Try once more in `delay` seconds, with the entry's attempts and posted legs. -> as reversing()."""
-    return await _change(cursor, _AGAIN, entry, delay=delay, error=error)
+async def again(cursor, entry, now, delay, error):
+    """Try once more in `delay` seconds, with the attempts and the posted legs of `now`. -> as reversing()."""
+    return await _change(cursor, _AGAIN, entry, now, delay=delay, error=error)
 
 
-async def dead(cursor, entry, stage, error):
-    """Give it up. -> as reversing()."""
-    return await _change(cursor, _DEAD, entry, dead_stage=stage, error=error)
+async def dead(cursor, entry, now, stage, error):
+    """Give it up, with the attempts and the posted legs of `now`. -> as reversing()."""
+    return await _change(cursor, _DEAD, entry, now, dead_stage=stage, error=error)
 
 
 async def try_lock(cursor):
@@ -123,9 +124,10 @@ async def counts(cursor):
     return await cursor.fetchone()
 
 
-async def _change(cursor, statement, entry, **more):
+async def _change(cursor, statement, entry, now, **more):
     fields = attrs.asdict(entry, recurse=False)
     fields.update(more, trade_id=entry.trade.trade_id, posted=list(entry.posted))
+    fields.update(now_attempts=now.attempts, now_posted=list(now.posted))
     await cursor.execute(statement, fields)
     return cursor.rowcount == 1
 

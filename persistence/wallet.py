@@ -19,15 +19,18 @@ REFUSALS = (400, 409, 410, 422)  # about the posting, with a code; 401 or 404, s
 
 
 class Refused(Exception):
-    """The wallet will not do it, and has done nothing. `code` is the wallet's."""
+    """The wallet will not do it, and has done nothing. `code` is the wallet's, legible()."""
 
     def __init__(self, code, text):
-        super().__init__("%s: %s" % (code, text))
-        self.code = code
+        self.code = legible(code)
+        super().__init__("%s: %s" % (self.code, legible(text)))
 
 
 class Unavailable(Exception):
     """Whether it was done is not known."""
+
+    def __init__(self, text):
+        super().__init__(legible(text))
 
 
 class BreakerOpen(Exception):
@@ -102,18 +105,23 @@ class Wallet:
             if answer.get("key") != key:  # left on the connection by a wallet that answered twice, say
                 raise Unavailable("an answer to another request, or none of a wallet")
         elif status in REFUSALS and type(answer.get("code")) is str:
-            raise Refused(answer["code"][:TEXT_CHARACTERS_MAX], _text(answer))
+            raise Refused(answer["code"], answer.get("text", ""))
         else:
-            raise Unavailable("HTTP %d %s" % (status, _text(answer)))
+            raise Unavailable("HTTP %d %s" % (status, answer.get("text", "")))
 
 
-def make_breaker(failures_max=5, open_seconds=10, listeners=()):
+def legible(text, characters_max=TEXT_CHARACTERS_MAX):
+    """-> so much of what somebody else says as can be shown in a line and stored: whatever is not printable, a NUL, the
+    end of a line or half a surrogate pair, say, is U+FFFD."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in str(text)[:characters_max])
+
+
+def make_breaker(failures_max=5, open_seconds=10):
     """A closed circuit breaker; it opens after so many requests in a row without an answer."""
     return pybreaker.CircuitBreaker(
         fail_max=failures_max,
         reset_timeout=open_seconds,
         exclude=[Refused, asyncio.CancelledError],  # the wallet is well, or was not asked
-        listeners=list(listeners),
         throw_new_error_on_trip=False,
     )
 
@@ -131,10 +139,6 @@ async def _limited(content):
 def _object(body):
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return answer if type(answer) is dict else {}
-
-
-def _text(answer):
-    return str(answer.get("text", ""))[:TEXT_CHARACTERS_MAX]

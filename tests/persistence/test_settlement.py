@@ -5,6 +5,7 @@ import contextlib
 import random
 from decimal import Decimal
 
+import attrs
 import pytest
 
 from persistence.settlement import Policy
@@ -17,6 +18,8 @@ from tests.tools.wallet.wallets import wallet as wallet_process
 from tools.__main__ import main
 
 PATIENT = Policy(backoff_seconds=0.01, breaker_failures=1_000)  # a breaker that does not open
+
+SHY = Policy(backoff_seconds=0.01, breaker_failures=1, breaker_seconds=0.05)  # one that opens at once
 
 
 @pytest.fixture
@@ -137,6 +140,19 @@ async def test_an_outage_makes_no_dead_letters(books, wallet):
     assert balances(wallet) == books.expected(start)
 
 
+async def test_an_outage_costs_no_attempts_and_each_trade_has_its_turn(books, wallet):
+    for buyer, seller in ((1, 2), (3, 4), (5, 6)):
+        books.trade(buyer, seller)
+    wallet.fault(error={})
+    async with settling(books.url, wallet.url, attrs.evolve(SHY, workers=1)):
+        await eventually(lambda: wallet.ask("GET", "/v1/faults")[1]["error"]["struck"] > 20)
+        assert (
+            query(books.url, "SELECT attempts, last_error FROM settlement_queue")
+            == [(0, "HTTP 500 the fault switch `error`")] * 3
+        )
+        assert books.dead() == []
+
+
 # --- what cannot be settled ----------------------------------------------------------------------------------------
 
 
@@ -207,6 +223,44 @@ async def test_what_cannot_be_undone_is_said_and_can_be_tried_again(books, walle
         main(["settlement", "requeue", "1", "--database", books.url])
         await eventually(lambda: [row[:2] for row in books.dead()] == [(1, "reversed")])
     assert balances(wallet) == books.expected(start, [])
+
+
+async def test_a_trade_that_is_never_answered_does_not_stop_the_others(books, wallet, capsys):
+    """It opens the circuit breaker before its attempts are used up, at a time when there is no other to try."""
+    start = fund(wallet, BTC="10", USDT="1000")
+    books.trade(buyer=1, seller=2)
+    wallet.fault(error={"account": "1"}, error_booked={"account": "2"})
+    async with settling(books.url, wallet.url) as settlement:
+        await shows(settlement, "breaker_state", 2)
+        for _ in range(5):
+            books.trade(buyer=3, seller=4)
+            books.trade(buyer=5, seller=6)
+        await settled(books)
+        assert [row[:3] for row in books.dead()] == [(1, "posting", 4)]
+        assert [trade_id for trade_id, status in books.statuses().items() if status != "SETTLED"] == [1]
+        wallet.fault()
+        assert main(["settlement", "requeue", "1", "--database", books.url]) == 0
+        await settled(books)
+    assert balances(wallet) == books.expected(start)
+
+
+async def test_trades_that_are_never_answered_are_given_up_as_others_get_through(books, wallet):
+    """Any failure opens this breaker: those of the first two trades all come while it is open."""
+    fund(wallet, BTC="1000", USDT="100000")
+    books.trade(buyer=1, seller=2)
+    books.trade(buyer=3, seller=4)
+    books.trade(buyer=1, seller=3)  # waits for both
+    wallet.fault(error={"account": "2"}, error_booked={"account": "4"})
+    async with settling(books.url, wallet.url, SHY):
+        async with asyncio.timeout(SECONDS_MAX):
+            while len(books.dead()) < 2:
+                other = books.trade(buyer=5, seller=6).trade_id
+                while (statuses := books.statuses())[other] == "PENDING":
+                    await asyncio.sleep(0.01)
+                assert len(books.dead()) == 2 or statuses[3] == "PENDING"
+        await settled(books)
+    assert [row[:3] for row in books.dead()] == [(1, "posting", 4), (2, "posting", 4)]
+    assert books.statuses()[3] == "SETTLED"
 
 
 async def test_a_trade_that_waits_for_its_next_try_holds_up_its_accounts_alone(books, wallet):

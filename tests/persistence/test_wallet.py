@@ -125,12 +125,43 @@ async def test_what_is_not_about_the_posting_is_no_refusal(status):
 
 @pytest.mark.parametrize(
     "status, text",
-    [(200, '{"key": "other"}'), (200, "{"), (200, "[]"), (200, ""), (201, "x" * 100_000), (422, "x"), (422, "{}")],
+    [
+        (200, '{"key": "other"}'),
+        (200, "{"),
+        (200, "[]"),
+        (200, ""),
+        (201, "x" * 100_000),
+        (422, "x"),
+        (422, "{}"),
+        (422, "[" * 9_000),
+    ],
 )
 async def test_an_answer_of_no_wallet_is_no_answer(status, text):
     async with answering(status, text) as url, client(url) as made:
         with pytest.raises(Unavailable):
             await made.post("g-1", ONE, 7)
+
+
+@pytest.mark.parametrize(
+    "said, shown",
+    [
+        ("a\\u0000b", "a\ufffdb"),
+        ("half a pair: \\ud800", "half a pair: \ufffd"),
+        ("two\\r\\nlines", "two\ufffd\ufffdlines"),
+        ("z\u016fstatek \\ud83d\\ude00", "z\u016fstatek \U0001f600"),
+        ("x" * 1_000, "x" * 200),
+    ],
+)
+async def test_what_a_wallet_says_can_be_shown_and_stored(said, shown):
+    body = '{"code": "%s", "text": "%s"}' % (said, said)
+    async with answering(422, body) as url, client(url) as made:
+        with pytest.raises(Refused) as refusal:
+            await made.post("n-1", ONE, 7)
+    assert (refusal.value.code, str(refusal.value)) == (shown, "%s: %s" % (shown, shown))
+    async with answering(500, body) as url, client(url) as made:
+        with pytest.raises(Unavailable) as error:
+            await made.post("n-1", ONE, 7)
+    assert str(error.value) == ("HTTP 500 " + shown)[:200]
 
 
 async def test_nobody_there():
