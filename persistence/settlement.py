@@ -186,6 +186,7 @@ class Settlement:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._writer = None
         self._posted = {}  # what is not written down is posted again, under its keys
 
     # --- one trade ---------------------------------------------------------------------------------------------------
@@ -228,21 +229,19 @@ class Settlement:
         self._posted[entry.trade.trade_id] = entry
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_settled())
-            self._writer.add_done_callback(self._written)
         return True
 
     async def _write_settled(self):
-        """In groups: those that were posted while the ones before were written. Raises psycopg2.Error."""
-        while self._posted:
-            entries = list(self._posted.values())
-            self.metrics.settled.inc(await self._write(queue.settled, entries))
-            for entry in entries:
-                self._posted.pop(entry.trade.trade_id, None)
-
-    def _written(self, writer):
-        self._writer = None
-        if not writer.cancelled() and writer.exception() is not None:
-            self._failure = writer.exception()
+        """In groups: those that were posted while the ones before were written."""
+        try:
+            while self._posted:
+                entries = list(self._posted.values())
+                self.metrics.settled.inc(await self._write(queue.settled, entries))
+                for entry in entries:
+                    self._posted.pop(entry.trade.trade_id, None)
+        except Exception as error:
+            self._failure = error
+        self._writer = None  # nothing was awaited since there was nothing more to write
         self._wake.set()
 
     async def _reverse(self, entry):

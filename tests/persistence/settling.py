@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from persistence.settlement import Policy, Settlement
 from persistence.settlement_metrics import SettlementMetrics
 from protocol.messages import FEES_ACCOUNT
-from tests.harness import LoggedProcess
+from tests.harness import LoggedProcess, eventually
 from tests.postgres import query
 
 VENUE = 18_000_000_000_000_000_001  # beyond bigint, as a venue's number may be
@@ -148,6 +148,11 @@ async def settling(database, wallet_url, policy=IN_A_HURRY, **more):
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
+
+
+async def shows(settlement, name, value, **labels):
+    """Wait until a metric has a value."""
+    await eventually(lambda: settlement.metrics.registry.get_sample_value("settlement_" + name, labels) == value)
 
 
 class SettlingProcess(LoggedProcess):

@@ -11,7 +11,7 @@ import pytest
 from persistence.settlement import Policy
 from protocol.messages import FEES_ACCOUNT
 from tests.harness import SECONDS_MAX, eventually
-from tests.persistence.settling import ACCOUNTS, Books, balances, fund, settling
+from tests.persistence.settling import ACCOUNTS, Books, balances, fund, settling, shows
 from tests.postgres import query
 from tests.tools.wallet.wallets import WalletProcess
 from tests.tools.wallet.wallets import wallet as wallet_process
@@ -38,11 +38,6 @@ async def settled(books):
     async with asyncio.timeout(SECONDS_MAX):
         while await asyncio.to_thread(books.left):
             await asyncio.sleep(0.02)
-
-
-async def shows(settlement, name, value, **labels):
-    """Wait until a metric has a value."""
-    await eventually(lambda: settlement.metrics.registry.get_sample_value("settlement_" + name, labels) == value)
 
 
 async def test_a_trade_is_settled(books, wallet):

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import random
+import time
 
 import psycopg2
 import pytest
@@ -11,7 +13,7 @@ from aiohttp import web
 from persistence.migrate import migrate
 from persistence.settlement import Policy
 from tests.harness import HOST, eventually
-from tests.persistence.settling import Books, settling
+from tests.persistence.settling import Books, settling, shows
 from tests.postgres import execute, query, url_of
 
 LEGS = ["buyer_base", "buyer_quote", "exchange_fee", "seller_base", "seller_quote"]
@@ -115,6 +117,31 @@ async def test_what_cannot_be_written_down_costs_its_own_trade_alone(postgres, n
     async with Answers(answer).serving() as url, settling(books.url, url):
         await eventually(lambda: books.statuses() == {1: "FAILED", 2: "SETTLED"})
     assert query(books.url, "SELECT stage, attempts, posted FROM dead_letters") == [("posting", 4, ["buyer_quote"])]
+
+
+async def test_a_trade_is_written_down_that_is_posted_as_the_writer_has_done(books):
+    """That is one turn of the event loop, which some of so many pairs of trades meet where other work makes turns long.
+    Nothing comes after a pair that would help it."""
+    chance = random.Random(13)
+
+    async def answer(what, trade_id, leg):
+        await asyncio.sleep(chance.uniform(0, 0.01))
+
+    async def work():
+        while True:
+            time.sleep(0.0005)
+            await asyncio.sleep(0)
+
+    with contextlib.closing(psycopg2.connect(books.url)) as connection, connection.cursor() as cursor:
+        async with Answers(answer).serving() as url, settling(books.url, url) as settlement:
+            working = asyncio.create_task(work())
+            for pairs in range(1, 101):
+                books.trade(buyer=1, seller=2, cursor=cursor)
+                books.trade(buyer=3, seller=4, cursor=cursor)
+                connection.commit()
+                settlement.wake()
+                await shows(settlement, "settled_total", 2 * pairs)
+            working.cancel()
 
 
 @pytest.fixture
