@@ -213,8 +213,11 @@ def decode(buffer, start=0, end=None):
 
 
 def _unpack(payload):
+    """No message has a map. One becomes a tuple, never a dict: its sender could choose keys that have one hash."""
     try:
-        values = msgpack.unpackb(payload, unicode_errors="surrogateescape", strict_map_key=False)
+        values = msgpack.unpackb(
+            payload, unicode_errors="surrogateescape", strict_map_key=False, object_pairs_hook=tuple
+        )
     except (ValueError, RecursionError, TypeError, msgpack.UnpackException) as error:
         raise ProtocolError(Code.MALFORMED, "not msgpack: %s" % (str(error) or type(error).__name__)) from None
     if type(values) is not list or len(values) < 2:
