@@ -1,4 +1,5 @@
-"""`tools settlement`: trades that could not be settled with the wallet of record, and how to try them again.
+"""`tools settlement`: trades that could not be settled with the wallet of record, how to try them again, and how to
+give up one that the wallet never answers.
 
 It speaks to Postgres alone: persistence may run meanwhile or not.
 """
@@ -32,6 +33,22 @@ _REQUEUE = """
     SELECT trade_id FROM again ORDER BY trade_id
 """
 
+#: It may be under way: what persistence then writes of it finds no row any more.
+_GIVE_UP = """
+    WITH gone AS (
+        DELETE FROM settlement_queue WHERE trade_id = ANY(%(trade_ids)s) RETURNING *
+    ), dead AS (
+        INSERT INTO dead_letters (trade_id, time, attempts, error, round, stage, posted, refusal)
+        SELECT trade_id, time, attempts, 'given up by hand; before: ' || coalesce(last_error, 'nothing'), round, stage,
+            posted, refusal
+        FROM gone
+    ), failed AS (
+        UPDATE trades t SET settlement_status = 'FAILED'
+        FROM gone g WHERE t.trade_id = g.trade_id AND t.time = g.time
+    )
+    SELECT trade_id FROM gone ORDER BY trade_id
+"""
+
 
 def add_arguments(parser):
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -40,8 +57,10 @@ def add_arguments(parser):
     listing.add_argument("--limit", type=int, default=LIMIT, metavar="N", help="at most (default %(default)s)")
     requeueing = actions.add_parser("requeue", help="try dead letters again, in the order of their trades")
     requeueing.add_argument("trade_ids", nargs="*", type=int, metavar="TRADE_ID")
-    requeueing.add_argument("--all", action="store_true", help="all of them")
-    for action in (listing, requeueing):
+    requeueing.add_argument("--all", dest="is_all", action="store_true", help="all of them")
+    giving_up = actions.add_parser("give-up", help="make dead letters of trades that wait, so that others go on")
+    giving_up.add_argument("trade_ids", nargs="+", type=int, metavar="TRADE_ID")
+    for action in (listing, requeueing, giving_up):
         add_database_argument(action)
         action.add_argument("--json", action="store_true", help="JSON instead of text")
 
@@ -50,10 +69,12 @@ def run(arguments):
     try:
         if arguments.action == "list":
             return _list(arguments)
-        if bool(arguments.trade_ids) == arguments.all:
+        if arguments.action == "give-up":
+            return _move(arguments, _GIVE_UP, "given up", "does not wait to be settled")
+        if bool(arguments.trade_ids) == arguments.is_all:
             note("tools settlement requeue: give trade ids, or --all")
             return EXIT_USAGE
-        return _requeue(arguments)
+        return _move(arguments, _REQUEUE, "requeued", "is no dead letter")
     except Failed as error:
         note("tools settlement %s: %s" % (arguments.action, error))
         return EXIT_FAILED
@@ -77,18 +98,18 @@ def _list(arguments):
     return 0
 
 
-def _requeue(arguments):
-    """-> 0, or 1 where a trade asked for is no dead letter (the others are requeued)."""
+def _move(arguments, statement, done, why_not):
+    """Between queue and dead letters. -> 0, or 1 where a trade asked for is not there (the others are moved)."""
     with connected(arguments) as connection, connection, connection.cursor() as cursor:
-        cursor.execute(_REQUEUE, {"is_all": arguments.all, "trade_ids": arguments.trade_ids})
-        requeued = [trade_id for (trade_id,) in cursor.fetchall()]
-    missing = sorted(set(arguments.trade_ids) - set(requeued))
+        cursor.execute(statement, vars(arguments))
+        moved = [trade_id for (trade_id,) in cursor.fetchall()]
+    missing = sorted(set(arguments.trade_ids) - set(moved))
     if arguments.json:
-        print_json({"requeued": requeued, "missing": missing})
+        print_json({done.replace(" ", "_"): moved, "missing": missing})
     else:
-        print("requeued %d" % len(requeued))
+        print("%s %d" % (done, len(moved)))
     for trade_id in missing:
-        note("tools settlement requeue: trade %d is no dead letter" % trade_id)
+        note("tools settlement %s: trade %d %s" % (arguments.action, trade_id, why_not))
     return EXIT_FAILED if missing else 0
 
 

@@ -239,6 +239,25 @@ async def test_a_trade_that_is_never_answered_does_not_stop_the_others(books, wa
     assert balances(wallet) == books.expected(start)
 
 
+async def test_a_trade_that_holds_up_all_others_may_be_given_up_by_hand(books, wallet):
+    """One account is in every trade: nothing tells that trade from an outage."""
+    start = fund(wallet, BTC="10", USDT="1000")
+    books.trade(buyer=1, seller=2)
+    wallet.fault(error={"account": "1"})
+    async with settling(books.url, wallet.url, SHY) as settlement:
+        await shows(settlement, "breaker_state", 2)
+        for buyer in (3, 4, 5):
+            books.trade(buyer=buyer, seller=2)
+        assert await asyncio.to_thread(main, ["settlement", "give-up", "1", "--database", books.url]) == 0
+        await settled(books)
+        assert books.statuses() == {1: "FAILED", 2: "SETTLED", 3: "SETTLED", 4: "SETTLED"}
+        assert [row[:2] for row in books.dead()] == [(1, "posting")]
+        wallet.fault()
+        assert await asyncio.to_thread(main, ["settlement", "requeue", "1", "--database", books.url]) == 0
+        await settled(books)
+    assert balances(wallet) == books.expected(start)
+
+
 async def test_trades_that_are_never_answered_are_given_up_as_others_get_through(books, wallet):
     """Any failure opens this breaker: those of the first two trades all come while it is open."""
     fund(wallet, BTC="1000", USDT="100000")

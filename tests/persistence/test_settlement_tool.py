@@ -73,6 +73,23 @@ def test_what_is_no_dead_letter_is_said_and_the_others_are_requeued(books, capsy
     assert books.statuses()[4] == "PENDING"
 
 
+def test_what_waits_is_given_up_as_it_stands(books, capsys):
+    query(books.url, "UPDATE settlement_queue SET attempts = 2, posted = '{buyer_quote}', last_error = 'HTTP 500'")
+    assert main(["settlement", "give-up", "1", "3", "--database", books.url, "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"given_up": [1], "missing": [3]}
+    assert "trade 3 does not wait to be settled" in err
+    assert query(
+        books.url, "SELECT time = (SELECT time FROM trades WHERE trade_id = 1), attempts, stage, posted, error"
+        " FROM dead_letters WHERE trade_id = 1",
+    ) == [(True, 2, "posting", ["buyer_quote"], "given up by hand; before: HTTP 500")]  # fmt: skip
+    assert (books.statuses()[1], books.statuses()[2]) == ("FAILED", "PENDING")
+    assert main(["settlement", "requeue", "1", "--database", books.url]) == 0
+    assert query(books.url, "SELECT round, stage, posted FROM settlement_queue WHERE trade_id = 1") == [
+        (1, "posting", ["buyer_quote"])
+    ]
+
+
 @pytest.mark.parametrize("arguments", [[], ["1", "--all"]])
 def test_requeue_wants_ids_or_all(books, capsys, arguments):
     assert main(["settlement", "requeue", "--database", books.url, *arguments]) == 2
