@@ -117,7 +117,7 @@ class Session(asyncio.Protocol):
         if not self.is_closing:
             self.transport.resume_reading()
         if self._cursor is not None:
-            self._catch_up()
+            self.server.loop.call_soon(self._catch_up)  # not here: asyncio is in the middle of writing
 
     def _login_timed_out(self):
         self.close(Code.LOGIN_TIMEOUT, "no login within %d s" % self.server.login_seconds)
