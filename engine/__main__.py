@@ -20,9 +20,9 @@ from engine.credentials import KeysFileError, load_keys
 from engine.disk import Disk
 from engine.exchange import RULES_VERSION
 from engine.journal import Journal, JournalLocked, lock_directory
-from engine.metrics import serve_metrics
+from engine.metrics import REQUESTS_ACCEPTED_AT_A_TIME, REQUESTS_MAX, serve_metrics
 from engine.sequencer import Divergence
-from engine.server import ACCEPTED_AT_A_TIME, CONNECTIONS_MAX, Server
+from engine.server import ACCEPTED_AT_A_TIME, CONNECTIONS_MAX, TRUSTED_CONNECTIONS_MAX, Server
 from engine.snapshots import write_snapshot
 from engine.warmup import warm_up
 from protocol.errors import JournalCorrupt
@@ -30,8 +30,15 @@ from protocol.login import TRADER, TRUSTED
 from protocol.messages import Durability
 
 KEYS_RELOAD_SECONDS = 1
-FILES_RESERVED = 64 + 10 * ACCEPTED_AT_A_TIME  # for the journal; for connections accepted in order to be refused
 FILES_PER_CONNECTION = 2  # its socket and, while it resumes, a segment
+#: For the journal; trusted connections; requests of metrics; connections accepted in order to be refused.
+FILES_RESERVED = (
+    64
+    + FILES_PER_CONNECTION * TRUSTED_CONNECTIONS_MAX
+    + REQUESTS_MAX
+    + REQUESTS_ACCEPTED_AT_A_TIME
+    + 10 * ACCEPTED_AT_A_TIME
+)
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
 log = logging.getLogger("engine")
@@ -89,7 +96,8 @@ def _run(serving):
 
 
 def _connections_max():
-    """Ask for as many open files as CONNECTIONS_MAX need. -> how many connections those that we get are enough for."""
+    """Ask for as many open files as CONNECTIONS_MAX need. -> how many traders' connections those that we get are enough
+    for."""
     wanted = FILES_RESERVED + FILES_PER_CONNECTION * CONNECTIONS_MAX
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -97,7 +105,7 @@ def _connections_max():
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         if soft < wanted:
             connections = max(1, (soft - FILES_RESERVED) // FILES_PER_CONNECTION)
-            log.warning("at most %d open files, and so at most %d connections", soft, connections)
+            log.warning("at most %d open files, and so at most %d connections of traders", soft, connections)
             return connections
     return CONNECTIONS_MAX
 

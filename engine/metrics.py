@@ -12,6 +12,9 @@ from protocol.messages import CODES
 disable_created_metrics()
 
 REQUEST_BYTES_MAX = 8192
+REQUEST_SECONDS = 5  # from connecting to having taken the answer
+REQUESTS_MAX = 32  # connections at a time
+REQUESTS_ACCEPTED_AT_A_TIME = 8
 FLUSH_SECONDS_BUCKETS = (50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 0.2, 1)
 COMMAND_US_BUCKETS = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000, 200_000, 1_000_000)
 BATCH_COMMANDS_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -109,14 +112,25 @@ class Metrics:
 
 
 class _MetricsRequest(asyncio.Protocol):
-    """Answers any HTTP request with the metrics, and closes. Loopback only by default; takes at most 8 KiB."""
+    """Answers any HTTP request with the metrics, and closes. Loopback only by default; takes at most 8 KiB, and cuts
+    who is too slow or one too many."""
 
-    def __init__(self, server):
+    def __init__(self, loop, server, requests):
+        self.loop = loop
         self.server = server
+        self.requests = requests  # _MetricsRequest -> True, of all that are connected
         self.received = b""
 
     def connection_made(self, transport):
         self.transport = transport
+        self.timer = self.loop.call_later(REQUEST_SECONDS, transport.abort)
+        self.requests[self] = True
+        if len(self.requests) > REQUESTS_MAX:
+            transport.abort()
+
+    def connection_lost(self, error):
+        self.timer.cancel()
+        del self.requests[self]
 
     def data_received(self, data):
         self.received += data
@@ -135,7 +149,10 @@ class _MetricsRequest(asyncio.Protocol):
 
 async def serve_metrics(loop, server, host, port):
     """-> the listening server of GET /metrics."""
-    return await loop.create_server(lambda: _MetricsRequest(server), host, port)
+    requests = {}
+    return await loop.create_server(
+        lambda: _MetricsRequest(loop, server, requests), host, port, backlog=REQUESTS_ACCEPTED_AT_A_TIME
+    )
 
 
 def metrics_text(server):

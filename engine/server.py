@@ -15,7 +15,7 @@ from engine.queries import answer, waiting_stops
 from engine.session import BATCH_COMMANDS_MAX, SILENT_HEARTBEATS_MAX, SUBSCRIPTIONS_MAX, Session
 from engine.snapshot import state_hash
 from protocol import codec
-from protocol.login import TRADER
+from protocol.login import TRADER, TRUSTED
 from protocol.messages import (
     CODES,
     CancelAll,
@@ -31,7 +31,8 @@ from protocol.messages import (
     Unsubscribed,
 )
 
-CONNECTIONS_MAX = 4096
+CONNECTIONS_MAX = 4096  # of traders
+TRUSTED_CONNECTIONS_MAX = 32  # whose places traders cannot take
 ACCEPTED_AT_A_TIME = 32
 WAITING_CONNECTIONS_MAX = 1024  # in the kernel's line of each listener
 LOGIN_SECONDS = 5
@@ -60,12 +61,14 @@ class Server:
         self.heartbeat_ns = HEARTBEAT_NS
         self.login_seconds = LOGIN_SECONDS
         self.connections_max = CONNECTIONS_MAX
+        self.trusted_connections_max = TRUSTED_CONNECTIONS_MAX
         self.commands_per_second = 0  # of a trader's session whose account has no rate of its own; 0: no limit
         self.durable_event_seq = sequencer.event_seq
         self.takes_commands = True
         self.failure = None  # the error that stopped the server
         self.failed = loop.create_future()
         self.connections = {}  # Session -> True, logged in or not
+        self._connected = {TRADER: 0, TRUSTED: 0}
         self._by_key = {}
         self._by_account = {}  # account -> [Session]
         self._trusted = []
@@ -145,6 +148,8 @@ class Server:
         error = context.get("exception")
         if error is None or isinstance(error, OSError):  # a connection's trouble
             log.warning("%s: %s", context.get("message"), error)
+        elif self._is_stopping and "._start_serving(" in context.get("message", ""):
+            pass  # asyncio had no file for a connection, and tries again on a listener that is closed by now
         else:
             log.critical("unexpected: %s", context.get("message"), exc_info=error)
             self.fail(error)
@@ -323,13 +328,18 @@ class Server:
 
     # --- sessions ----------------------------------------------------------------------------------------------------
 
+    def connections_max_of(self, role):
+        return self.trusted_connections_max if role == TRUSTED else self.connections_max
+
     def add_connection(self, session):
-        """False where there are too many."""
+        """False where there are too many of its role."""
         self.connections[session] = True
-        return len(self.connections) <= self.connections_max and not self._is_stopping
+        self._connected[session.role] += 1
+        return self._connected[session.role] <= self.connections_max_of(session.role) and not self._is_stopping
 
     def remove_connection(self, session):
-        self.connections.pop(session, None)
+        if self.connections.pop(session, None):
+            self._connected[session.role] -= 1
 
     def session_opened(self, session):
         """A key has one session: an older one, perhaps of a connection that is dead unnoticed, gives way."""

@@ -93,7 +93,7 @@ class Session(asyncio.Protocol):
             transport.abort()
             return
         if not server.add_connection(self):
-            self.close(Code.TOO_MANY_SESSIONS, "at most %d connections" % server.connections_max)
+            self.close(Code.TOO_MANY_SESSIONS, "at most %d connections" % server.connections_max_of(self.role))
             return
         try:
             nonce = server.new_nonce()

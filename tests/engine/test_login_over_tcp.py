@@ -172,6 +172,18 @@ async def test_connections_beyond_the_limit_are_refused_and_do_not_disturb_the_o
             await trader.ask(CancelOrder(0, 1), CommandRejected)
 
 
+async def test_connections_of_traders_take_no_place_of_a_trusted_one_nor_the_other_way_round(venue):
+    async with serving(venue, connections_max=1, trusted_connections_max=1) as core:
+        async with peer(core.port), peer(core.port) as second, peer(core.trusted_port, venue.trusted) as trusted:
+            assert await closed_with(second) == Code.TOO_MANY_SESSIONS
+            await trusted.ask(CancelOrder(1, 1), CommandRejected)
+            async with peer(core.trusted_port) as one_more:
+                assert await closed_with(one_more) == Code.TOO_MANY_SESSIONS
+        await eventually(lambda: not core.server.connections)
+        async with peer(core.trusted_port), peer(core.port, venue.traders[0]) as trader:
+            await trader.ask(CancelOrder(0, 1), CommandRejected)
+
+
 async def test_a_key_revoked_in_the_keys_file_ends_its_session_and_is_not_let_in_again(venue):
     with CoreProcess(venue) as core:
         core.ready()
