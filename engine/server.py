@@ -404,8 +404,7 @@ class Server:
             if not session.has_sent:
                 session.send(heartbeat)
             session.has_sent = False
-            session.silent_halves = 0 if session.has_received else session.silent_halves + 1
-            session.has_received = False
+            session.silent_halves = 0 if session.shows_life() else session.silent_halves + 1
             if session.silent_halves >= 2 * SILENT_HEARTBEATS_MAX:
                 session.close(Code.HEARTBEAT_TIMEOUT, "nothing received for %d heartbeats" % SILENT_HEARTBEATS_MAX)
 

@@ -71,6 +71,8 @@ class Session(asyncio.Protocol):
         self.transport = None
         self.has_sent = False  # since the last half of a heartbeat interval
         self.has_received = False
+        self.sent_bytes = 0
+        self.taken_bytes = 0  # of these, at the last half
         self.silent_halves = 0
         self._reader = FrameReader()
         self._login = None
@@ -135,18 +137,33 @@ class Session(asyncio.Protocol):
             return
         for part in parts:
             self.has_sent = True
+            self.sent_bytes += len(part)
             self.transport.write(part)
 
     def close(self, code, text):
         """Say why, send what is unsent, then cut the connection."""
         if self.is_closing:
             return
+        was_open = self.is_open
         self._end()
         self.is_closing = True
         self.server.log_close(self, code, text)
-        self.transport.write(codec.encode(SessionClosed(code, text)))
-        self.transport.close()
-        self._close_timer = self.server.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+        transport = self.transport
+        transport.write(codec.encode(SessionClosed(code, text)))
+        if was_open and not transport.is_closing() and (code != Code.SHUTDOWN or not transport.is_reading()):
+            self._read_on()
+        else:
+            transport.close()
+        self._close_timer = self.server.loop.call_later(CLOSE_SECONDS, transport.abort)
+
+    def _read_on(self):
+        """Nothing more is sent, and what comes is dropped, until the peer closes too: were it left unread, the kernel
+        would reset the connection, and the peer lose what it has not read."""
+        try:
+            self.transport.write_eof()
+            self.transport.resume_reading()
+        except OSError:  # reset meanwhile
+            self.transport.abort()
 
     def _end(self):
         """No more events to this session, no more commands from it."""
@@ -159,6 +176,14 @@ class Session(asyncio.Protocol):
         if self.is_open:
             self.is_open = self.is_live = False
             self.server.session_ended(self)
+
+    def shows_life(self):
+        """Whether the peer has sent something since the last call; or, while it is not read from, taken something."""
+        taken = self.sent_bytes - self.transport.get_write_buffer_size()
+        is_alive = self.has_received or (taken > self.taken_bytes and not self.transport.is_reading())
+        self.taken_bytes = taken
+        self.has_received = False
+        return is_alive
 
     # --- what comes in -----------------------------------------------------------------------------------------------
 

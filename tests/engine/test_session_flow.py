@@ -1,12 +1,15 @@
 """Sessions that ask too much or do not read: they are held to a bound, and nobody else minds."""
 
 import asyncio
+import contextlib
+import os
 import socket
 
 import pytest
 
 import engine.server
 import engine.session
+from protocol import codec
 from protocol.messages import (
     AllCancelled,
     CancelOrder,
@@ -16,6 +19,7 @@ from protocol.messages import (
     DepthChanged,
     Event,
     FeedSnapshot,
+    Heartbeat,
     InstrumentDefined,
     OrderAccepted,
     OrderFilled,
@@ -73,6 +77,48 @@ async def test_requests_are_not_read_faster_than_their_answers_are_and_none_is_l
         assert core.server.sequencer.exchange.seq < 20_001
         rejected = await lazy.until(CommandRejected, 20_000)
         assert [event.order_id for event in rejected] == list(range(1, 20_001))
+
+
+async def test_who_takes_what_it_missed_slowly_is_alive(venue, monkeypatch):
+    """It is not read from meanwhile, so that its heartbeats are not seen."""
+    monkeypatch.setattr(engine.session, "OUTBOUND_BYTES_HIGH", 1 << 16)
+    loop = asyncio.get_running_loop()
+    async with serving(venue, heartbeat_ns=40_000_000) as core:
+        async with peer(core.port, venue.traders[0]) as trader:
+            for _ in range(80):
+                trader.send(*[CancelOrder(0, 1) for _ in range(500)])
+                await trader.until(CommandRejected, 500)
+        await eventually(lambda: not core.server.connections)
+        client = await Peer.connect(core.port, receive_bytes=4096)
+        await eventually(lambda: core.server.connections)
+        choke(core)
+        await client.login(venue.traders[0], resume_after=0)
+        (session,) = core.server.connections
+        with socket.socket(fileno=os.dup(client.writer.get_extra_info("socket").fileno())) as slow:
+            client.vanish()  # of two descriptors one is left, which reads no more than it is told to
+            await client.writer.wait_closed()
+            slow.setblocking(False)
+            until_s = loop.time() + 0.4  # ten heartbeats
+            while loop.time() < until_s:
+                slow.send(codec.encode(Heartbeat()))
+                with contextlib.suppress(BlockingIOError):
+                    assert slow.recv(4096)
+                await asyncio.sleep(0.002)
+            assert not session.is_live and not session.is_closing
+
+
+async def test_who_is_closed_reads_why_although_much_that_it_sent_is_unread(venue, monkeypatch):
+    monkeypatch.setattr(engine.session, "OUTBOUND_BYTES_HIGH", 1 << 16)
+    async with serving(venue) as core, peer(core.port, venue.traders[0], receive_bytes=4096) as lazy:
+        choke(core)
+        lazy.send(*[CancelOrder(0, 1) for _ in range(20_000)])
+        (session,) = core.server.connections
+        await eventually(lambda: not session.transport.is_reading())
+        async with peer(core.port, venue.traders[0]):
+            messages = await lazy.rest()
+            assert type(messages[-1]) is SessionClosed and messages[-1].code == Code.SUPERSEDED
+            lazy.vanish()
+            await eventually(lambda: session not in core.server.connections)
 
 
 async def deep_book(core, venue, levels):
