@@ -385,7 +385,8 @@ class Server:
 
     def log_close(self, session, code, text):
         self.metrics.closed(code)
-        level = logging.DEBUG if code in (Code.SHUTDOWN, Code.LOGOUT) else logging.INFO
+        is_quiet = code in (Code.SHUTDOWN, Code.LOGOUT) or not session.key  # who never logged in must not fill the log
+        level = logging.DEBUG if is_quiet else logging.INFO
         log.log(level, "session of key %d closed: %s %s", session.key, CODES[code], text)
 
     def use_keys(self, keys):

@@ -136,9 +136,15 @@ class Session(asyncio.Protocol):
             self.close(Code.SLOW_CONSUMER, "%d bytes are unsent" % OUTBOUND_BYTES_MAX)
             return
         for part in parts:
+            if self._is_gone():
+                return
             self.has_sent = True
             self.sent_bytes += len(part)
             self.transport.write(part)
+
+    def _is_gone(self):
+        """True where nothing can be sent any more, and connection_lost() is to come: asyncio logs each attempt."""
+        return self.transport.is_closing() and not self.transport.get_write_buffer_size()
 
     def close(self, code, text):
         """Say why, send what is unsent, then cut the connection."""
@@ -318,7 +324,10 @@ class Session(asyncio.Protocol):
             if resume_after > server.durable_event_seq:
                 raise ProtocolError(Code.RESUME_UNAVAILABLE, "the newest event is %d" % server.durable_event_seq)
             if resume_after < server.durable_event_seq:
-                self._cursor = server.journal.cursor_after(resume_after)
+                try:
+                    self._cursor = server.journal.cursor_after(resume_after)
+                except OSError as error:
+                    raise ProtocolError(Code.TOO_MANY_SESSIONS, _unreadable(error)) from None
                 if self._cursor is None:
                     raise ProtocolError(Code.RESUME_UNAVAILABLE, "event %d is no longer kept" % (resume_after + 1))
         self._login_timer.cancel()
@@ -343,7 +352,13 @@ class Session(asyncio.Protocol):
         for _ in range(CATCH_UP_RECORDS):
             if self.transport.get_write_buffer_size() > OUTBOUND_BYTES_HIGH:
                 return  # resume_writing() calls again
-            record = self._cursor.next()
+            if self._is_gone():
+                return
+            try:
+                record = self._cursor.next()
+            except OSError as error:
+                self.close(Code.TOO_MANY_SESSIONS, _unreadable(error))
+                return
             if record is None:
                 if self._cursor.next_event_seq <= self.server.durable_event_seq:
                     self.close(Code.RESUME_UNAVAILABLE, "the journal was pruned meanwhile")
@@ -393,6 +408,11 @@ def _decode(buffer, start, ends):
             messages.append(None)
         start = end
     return messages, problems
+
+
+def _unreadable(error):
+    """Of a session that there is no file for, most likely. It may resume later."""
+    return "the journal cannot be read now: %s" % error.strerror
 
 
 def _is_forged(command, is_trusted):

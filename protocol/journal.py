@@ -156,9 +156,9 @@ class RecordCursor:
     for the core, which wrote it. Holds one record in memory; close() it."""
 
     def __init__(self, path, offset=SEGMENT_HEADER_BYTES):
+        header = read_header(path)
         self._file = open(path, "rb", buffering=0)  # a buffer would keep the zeros that stood where a record is now
         self._offset = offset
-        header = read_header(path)
         self._next_seq = header.first_seq
         #: the event after the last one given: where next() gives None before the end, segments were pruned meanwhile
         self.next_event_seq = header.first_event_seq

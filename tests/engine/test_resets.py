@@ -9,8 +9,8 @@ import struct
 import pytest
 
 import engine.session
-from protocol.messages import CancelOrder, CommandRejected
-from tests.harness import SECONDS_MAX, Peer, Venue, peer, serving
+from protocol.messages import CancelOrder, Code, CommandRejected
+from tests.harness import SECONDS_MAX, Peer, Venue, eventually, peer, serving
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def reset(bare, session):
 
 
 async def drained(bare):
-    """Read, without waiting, until the socket is closed. (The kernel asks the core for more when there is much space: it
-    then sends all it holds.)"""
+    """Read, without waiting, until the socket is closed. (The kernel asks the core for more when there is much space:
+    it then sends all it holds.)"""
     bare.setblocking(False)
     while bare.fileno() >= 0:
         try:
@@ -81,3 +81,35 @@ async def test_a_reset_just_as_all_is_sent_and_more_of_what_was_missed_follows(v
         async with peer(core.port, venue.traders[1]) as other:
             await other.ask(CancelOrder(0, 1), CommandRejected)
         assert session not in core.server.connections and core.server.failure is None
+
+
+async def test_nothing_more_is_written_to_a_connection_that_is_found_to_be_reset(venue, monkeypatch, caplog):
+    """asyncio would log each attempt."""
+    monkeypatch.setattr(engine.session, "OUTBOUND_BYTES_HIGH", 1 << 16)
+    async with serving(venue) as core:
+        await rejected(core, venue, 100_000)
+        session, bare = await resuming(core, venue)
+        await eventually(lambda: session.transport.get_write_buffer_size() > 1 << 16)
+        catch_up = session._catch_up
+
+        def reset_and_catch_up():
+            if not session.transport.get_write_buffer_size() and bare.fileno() >= 0:
+                reset(bare, session)
+            catch_up()
+
+        session._catch_up = reset_and_catch_up
+        await drained(bare)
+        await eventually(lambda: session not in core.server.connections)
+    assert not [record for record in caplog.records if "raised exception" in record.getMessage()]
+
+
+async def test_who_is_refused_before_a_login_leaves_no_line_in_the_log(venue, caplog):
+    caplog.set_level("INFO")
+    async with serving(venue) as core, peer(core.port) as stranger:
+        stranger.write(b"\0\0\0\1\xc1")
+        assert [message.code for message in await stranger.rest()] == [Code.MALFORMED]
+        async with peer(core.port, venue.traders[0]) as trader:
+            trader.write(b"\0\0\0\1\xc1")
+            await trader.rest()
+    closed = [record.getMessage() for record in caplog.records if "closed" in record.getMessage()]
+    assert len(closed) == 1 and "key %d closed" % venue.traders[0][0] in closed[0]

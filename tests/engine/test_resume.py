@@ -142,6 +142,25 @@ async def test_a_segment_pruned_while_it_is_being_resumed_is_told_and_not_passed
             assert told == sorted(set(told)) and Resumed not in [type(message) for message in messages]
 
 
+@pytest.mark.parametrize("place", [0, 2])
+async def test_a_segment_that_cannot_be_read_just_now_is_told_and_it_is_resumed_when_it_can(venue, monkeypatch, place):
+    """A directory stands for what the core has no file left to open."""
+    monkeypatch.setattr(engine.session, "CATCH_UP_RECORDS", 1)
+    async with serving(venue) as core:
+        events = await traded(core, venue, 400)
+        path = segment_paths(venue.journal)[place]
+        os.rename(path, path + ".away")
+        os.mkdir(path)
+        async with peer(core.port) as historian:
+            answer = await historian.login(venue.traders[0], resume_after=0)
+            messages = [answer, *await historian.rest()]
+            assert messages[-1].code == Code.TOO_MANY_SESSIONS
+            assert Resumed not in [type(message) for message in messages]
+        os.rmdir(path)
+        os.rename(path + ".away", path)
+        assert await resumed(core.port, venue.traders[0], 0) == of_account(events, 1)
+
+
 async def test_resuming_while_the_others_trade_heavily_joins_the_stream_without_a_seam(venue, monkeypatch):
     monkeypatch.setattr(engine.session, "CATCH_UP_RECORDS", 3)
     async with serving(venue) as core, peer(core.trusted_port, venue.trusted) as operator:
