@@ -139,7 +139,10 @@ class Server:
         self._cancel_disconnected()
         self.flush()
         for session in list(self.connections):
-            session.close(Code.SHUTDOWN, "the core is stopping")
+            if session.is_closing:
+                session.transport.close()  # has been told why, and is not waited for to close too
+            else:
+                session.close(Code.SHUTDOWN, "the core is stopping")
         while self.connections:
             await asyncio.sleep(0.01)
 

@@ -5,6 +5,7 @@ import errno
 
 import pytest
 
+import engine.session
 from protocol.messages import (
     ORDER_COLUMNS,
     AllCancelled,
@@ -21,7 +22,7 @@ from protocol.messages import (
     QueryOpenOrders,
     SessionClosed,
 )
-from tests.harness import FaultyDisk, Venue, buy, eventually, instrument, peer, sell, serving
+from tests.harness import SECONDS_MAX, FaultyDisk, Venue, buy, eventually, instrument, peer, sell, serving
 
 
 @pytest.fixture
@@ -82,6 +83,13 @@ async def test_orders_stay_without_cancel_on_disconnect_when_superseded_and_at_a
             assert (await third.rest())[-1].code == Code.SHUTDOWN
     async with serving(venue) as core:
         assert len(await open_orders(core, venue, 1)) == 1
+
+
+async def test_a_closed_session_that_keeps_its_end_of_the_connection_open_holds_up_no_shutdown(venue, monkeypatch):
+    monkeypatch.setattr(engine.session, "CLOSE_SECONDS", 2 * SECONDS_MAX)
+    async with serving(venue) as core, peer(core.port, venue.traders[0]) as first, peer(core.port, venue.traders[0]):
+        assert [message.code for message in await first.rest()] == [Code.SUPERSEDED]
+        await asyncio.wait_for(core.server.stop(), SECONDS_MAX)
 
 
 async def test_a_cancel_on_disconnect_that_a_full_disk_does_not_take_is_made_up_for_when_there_is_space(venue):
