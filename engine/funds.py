@@ -17,7 +17,7 @@ def funding(trading, command, quantity, notional):
         return (Code.UNKNOWN_ACCOUNT if instrument.base else 0), None, 0
     if account.is_blocked:
         return Code.ACCOUNT_BLOCKED, None, 0
-    if account.open_orders_max and trading.orders.has_open(command.account, account.open_orders_max):
+    if account.open_orders_max and trading.orders.count_of(command.account) >= account.open_orders_max:
         return Code.OPEN_ORDERS_LIMIT, None, 0
     if not instrument.base:
         return 0, None, 0

@@ -48,8 +48,14 @@ class Orders:
         self.previous = [NIL] * size
         self.account_next = [NIL] * size
         self.account_previous = [NIL] * size
-        self.account_first = {}  # account -> slot
-        self.account_last = {}
+        self.holder = [0] * size
+        # of each account with open orders; a holder is an index into these lists
+        self.holder_of = {}  # account -> holder
+        self.free_holders = []
+        self.holder_first = []
+        self.holder_last = []
+        self.holder_count = []
+        self.holder_cleared = []  # None, or {(instrument, side): no such order is open up to this id}
 
     def is_full(self):
         return not self.free and self.used > SLOTS_MAX
@@ -80,7 +86,7 @@ class Orders:
             self.post_only, self.self_trade_prevention, self.stop_price, self.expire_time_ns, self.is_waiting,
             self.price, self.quantity, self.open_quantity, self.client_order_id, self.account_index, self.reserved,
             self.maker_ppm, self.taker_ppm, self.fee_ppm_max, self.fee_surplus, self.level, self.next,
-            self.previous, self.account_next, self.account_previous,
+            self.previous, self.account_next, self.account_previous, self.holder,
         ]  # fmt: skip
 
     def put(self, order_id, command, quantity, open_quantity):
@@ -104,35 +110,52 @@ class Orders:
         self.reserved[slot] = 0
         if command.client_order_id:
             self.client_order_id[slot] = command.client_order_id
-        last = self.account_last.get(account, NIL)
+        holder = self.holder_of.get(account, -1)
+        if holder < 0:
+            holder = self._new_holder(account)
+        self.holder[slot] = holder
+        last = self.holder_last[holder]
         if last == NIL:
-            self.account_first[account] = slot
+            self.holder_first[holder] = slot
         else:
             self.account_next[last] = slot
         self.account_previous[slot] = last
         self.account_next[slot] = NIL
-        self.account_last[account] = slot
+        self.holder_last[holder] = slot
+        self.holder_count[holder] += 1
         self.open_count += 1
+
+    def _new_holder(self, account):
+        if self.free_holders:
+            holder = self.free_holders.pop()
+        else:
+            holder = len(self.holder_count)
+            self.holder_first.append(NIL)
+            self.holder_last.append(NIL)
+            self.holder_count.append(0)
+            self.holder_cleared.append(None)
+        self.holder_of[account] = holder
+        return holder
 
     def remove(self, slot):
         """End the order: its slot is free for another. O(1)."""
-        account = self.account[slot]
+        holder = self.holder[slot]
         before = self.account_previous[slot]
         after = self.account_next[slot]
         if before == NIL:
-            if after == NIL:
-                del self.account_first[account]
-            else:
-                self.account_first[account] = after
+            self.holder_first[holder] = after
         else:
             self.account_next[before] = after
         if after == NIL:
-            if before == NIL:
-                del self.account_last[account]
-            else:
-                self.account_last[account] = before
+            self.holder_last[holder] = before
         else:
             self.account_previous[after] = before
+        count = self.holder_count[holder] - 1
+        self.holder_count[holder] = count
+        if count == 0:
+            self.holder_cleared[holder] = None
+            del self.holder_of[self.account[slot]]
+            self.free_holders.append(holder)
         self.order_id[slot] = 0
         if self.client_order_id[slot]:
             self.client_order_id[slot] = ""
@@ -148,22 +171,44 @@ class Orders:
             return NIL
         return slot
 
-    def of_account(self, account):
-        """Slots of the account's open orders, in order-id order. O(their number)."""
-        slots = []
-        slot = self.account_first.get(account, NIL)
-        while slot != NIL:
-            slots.append(slot)
-            slot = self.account_next[slot]
-        return slots
+    def first_of(self, account):
+        """-> slot of the account's oldest open order, or NIL; `account_next` leads on from there. O(1)."""
+        holder = self.holder_of.get(account, -1)
+        return self.holder_first[holder] if holder >= 0 else NIL
 
-    def has_open(self, account, count):
-        """True where the account has `count` open orders or more. O(count)."""
-        slot = self.account_first.get(account, NIL)
-        while slot != NIL and count > 0:
-            count -= 1
-            slot = self.account_next[slot]
-        return count == 0
+    def of_account(self, account):
+        """Iterates over the slots of the account's open orders, in order-id order; the order just given may be ended.
+        Makes no list: one of many orders is more than the collector takes lightly (collector.py)."""
+        slot = self.first_of(account)
+        while slot != NIL:
+            following = self.account_next[slot]
+            yield slot
+            slot = following
+
+    def take_of(self, account, instrument, side):
+        """-> slots of the account's open orders of an instrument (0: of all) and a side (0: of both), in order-id order.
+        The caller ends them all; so only what was accepted since is looked at when the same is asked again. O(that)."""
+        holder = self.holder_of.get(account, -1)
+        if holder < 0:
+            return []
+        cleared = self.holder_cleared[holder]
+        if cleared is None:
+            cleared = self.holder_cleared[holder] = {}
+        cleared_id = cleared.get((instrument, side), 0)
+        slot = self.holder_last[holder]
+        cleared[instrument, side] = self.order_id[slot]
+        found = []
+        while slot != NIL and self.order_id[slot] > cleared_id:
+            if instrument in (0, self.instrument[slot]) and side in (0, self.side[slot]):
+                found.append(slot)
+            slot = self.account_previous[slot]
+        found.reverse()
+        return found
+
+    def count_of(self, account):
+        """-> how many open orders the account has. O(1)."""
+        holder = self.holder_of.get(account, -1)
+        return self.holder_count[holder] if holder >= 0 else 0
 
     def check(self):
         """Assert every invariant. O(slots)."""
@@ -173,16 +218,22 @@ class Orders:
         assert all(len(column) == len(self.order_id) for column in self._columns())
         assert self.order_id[NIL] == 0 and self.client_order_id[NIL] == ""
         seen = []
-        for account in self.account_first:
-            slots = self.of_account(account)
-            assert slots and slots[-1] == self.account_last[account]
+        for account, holder in self.holder_of.items():
+            slots = list(self.of_account(account))
+            assert slots and slots[-1] == self.holder_last[holder] and len(slots) == self.holder_count[holder]
+            assert all(self.holder[slot] == holder for slot in slots)
+            for (instrument, side), cleared_id in (self.holder_cleared[holder] or {}).items():
+                for slot in slots:
+                    is_one = instrument in (0, self.instrument[slot]) and side in (0, self.side[slot])
+                    assert not is_one or self.order_id[slot] > cleared_id
             ids = [self.order_id[slot] for slot in slots]
             assert ids == sorted(ids), "an account's orders are out of order-id order"
             assert all(self.account[slot] == account for slot in slots)
             assert self.account_previous[slots[0]] == NIL
             assert all(self.account_previous[b] == a for a, b in zip(slots, slots[1:]))
             seen += slots
-        assert sorted(seen) == opened and self.account_first.keys() == self.account_last.keys()
+        assert sorted(seen) == opened
+        assert sorted([*self.holder_of.values(), *self.free_holders]) == list(range(len(self.holder_count)))
         for slot in opened:
             assert self.order_id[slot] & SLOT_MASK == slot and self.order_id[slot] >> SLOT_BITS <= self.number
             assert 0 < self.open_quantity[slot] <= self.quantity[slot]

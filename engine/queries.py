@@ -78,7 +78,7 @@ def _open_orders(exchange, query):
     rows = []
     slot = orders.find(query.after_order_id)
     if slot == NIL or orders.account[slot] != query.account:
-        slot = orders.account_first.get(query.account, NIL)
+        slot = orders.first_of(query.account)
     while slot != NIL:
         if orders.order_id[slot] > query.after_order_id and query.instrument in (0, orders.instrument[slot]):
             if len(rows) == limit:
@@ -124,11 +124,10 @@ def _balances(exchange, query):
 
 
 def _account(exchange, query):
-    """O(the account's open orders)."""
     ledger = exchange.ledger
     account = ledger.accounts.get(query.account or ledger.users.get(query.user, 0))
     if account is None:
         return Accounts([])
-    open_orders = len(exchange.orders.of_account(account.number))
+    open_orders = exchange.orders.count_of(account.number)
     limits = [account.open_orders_max, account.commands_per_second]
     return Accounts([[account.number, account.user, account.tier, account.is_blocked, open_orders, *limits]])

@@ -184,7 +184,7 @@ def walk(orders, book, side, account, self_trade_prevention, limit, quantity, am
     """
     opposite = book.opposite(side)
     lot = book.instrument.lot
-    by_order = self_trade_prevention != SelfTradePrevention.NONE and account in orders.account_first
+    by_order = self_trade_prevention != SelfTradePrevention.NONE and account in orders.holder_of
     filled = notional = 0
     left = quantity
     for key in opposite.keys:

@@ -125,7 +125,7 @@ class Trading(Matching):
 
     def cancel_all_for(self, command, reason, events):
         """A CancelAll or CancelAccount, for this CancelReason (0: one that there is not). In order-id order. O(the
-        account's open orders)."""
+        account's orders accepted since the last for the same instrument and side)."""
         code = 0
         if command.account == 0:
             code = Code.INVALID_ACCOUNT
@@ -139,9 +139,12 @@ class Trading(Matching):
             events.append(CommandRejected(command.account, code, command.instrument))
             return
         orders = self.orders
-        for slot in orders.of_account(command.account):
-            if command.instrument in (0, orders.instrument[slot]) and command.side in (0, orders.side[slot]):
-                self.end(slot, reason, events)
+        if command.instrument or command.side:
+            slots = orders.take_of(command.account, command.instrument, command.side)
+        else:
+            slots = orders.of_account(command.account)
+        for slot in slots:
+            self.end(slot, reason, events)
         events.append(AllCancelled(command.account, command.instrument, len(events)))
 
     def expire(self, now_ns, events):

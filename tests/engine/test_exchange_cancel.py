@@ -2,7 +2,17 @@
 
 import pytest
 
-from protocol.messages import INSTRUMENT_STATES, AllCancelled, CancelReason, Code, Side
+from engine.queries import answer
+from protocol.messages import (
+    INSTRUMENT_STATES,
+    AllCancelled,
+    CancelReason,
+    Code,
+    OpenAccount,
+    OrderCancelled,
+    QueryAccount,
+    Side,
+)
 from tests.trading import ALICE, BOB, GOLD, SILVER, Trading, cancelled, rejected
 
 
@@ -97,6 +107,85 @@ def test_cancel_all_of_one_instrument_and_of_one_side(trading):
     ]
     assert trading.cancel_all(ALICE, 0, Side.SELL) == [AllCancelled(ALICE, 0, 0)]
     assert trading.cancel_all(ALICE, 0, Side.BUY) == [cancelled(gold_buy, 5, reason), AllCancelled(ALICE, 0, 1)]
+
+
+class Counted(list):
+    """A list that counts how often one of its elements is looked at."""
+
+    reads = 0
+
+    def __getitem__(self, place):
+        Counted.reads += 1
+        return super().__getitem__(place)
+
+
+@pytest.fixture
+def reads(trading):
+    """-> a function: how often the lists of orders were read since it was called last."""
+    orders = trading.exchange.orders
+
+    def count():
+        for name, column in vars(orders).items():
+            if type(column) is list:
+                setattr(orders, name, Counted(column))
+        found, Counted.reads = Counted.reads, 0
+        return found
+
+    return count
+
+
+def test_what_else_an_account_has_does_not_make_its_cancel_all_longer(trading, reads):
+    trading.is_checked = False
+    for number in range(1_000):
+        trading.buy(1, 1 + number % 5)
+    filters = [(GOLD, Side.SELL), (0, Side.SELL), (SILVER, 0), (SILVER, Side.BUY)]
+    for instrument, side in filters:
+        assert trading.cancel_all(ALICE, instrument, side) == [AllCancelled(ALICE, instrument, 0)]
+    reads()
+    for instrument, side in filters * 10:
+        trading.cancel_all(ALICE, instrument, side)
+    assert reads() < 10 * 40
+    for instrument, side in filters * 10:
+        placed = trading.place(side or Side.SELL, 1, 100, instrument=instrument or GOLD)
+        ended, told = trading.cancel_all(ALICE, instrument, side)
+        assert ended == cancelled(placed, 1, CancelReason.USER_ALL) and told == AllCancelled(ALICE, instrument, 1)
+    assert reads() < 100 * 40
+    trading.exchange.check()
+    assert len(trading.cancel_all(ALICE, GOLD)) == 1_001
+
+
+def test_a_cancel_all_ends_what_came_after_the_last_one_for_the_same_and_what_waits_and_what_was_amended(trading):
+    amended = trading.sell(5, 110)
+    trading.cancel_all(ALICE, GOLD, Side.BUY)
+    trading.amend(amended, price=111)
+    bought = trading.buy(5, 100)
+    trading.sell(1, 101, account=BOB)
+    trading.buy(1, 101, account=BOB)
+    waiting = trading.stop(Side.BUY, 5, 200)
+    ended = [event.order_id for event in trading.cancel_all(ALICE, GOLD, Side.BUY) if type(event) is OrderCancelled]
+    assert ended == [bought.order_id, waiting.order_id]
+    again = trading.buy(5, 100)
+    ended = [event.order_id for event in trading.cancel_all(ALICE, GOLD) if type(event) is OrderCancelled]
+    assert ended == [amended.order_id, again.order_id]
+
+
+def test_an_account_whose_orders_are_all_gone_is_cancelled_again_when_it_has_others(trading):
+    trading.sell(5, 110)
+    for _ in range(3):
+        order = trading.buy(5, 100)
+        trading.buy(5, 100, account=BOB)
+        assert trading.cancel_all(ALICE, GOLD, Side.BUY)[0] == cancelled(order, 5, CancelReason.USER_ALL)
+        assert len(trading.cancel_all(ALICE)) in (1, 2)
+
+
+def test_how_many_orders_an_account_has_is_known_without_looking_at_them(trading, reads):
+    trading.do(OpenAccount(ALICE, 0, "alice"))
+    trading.is_checked = False
+    for _ in range(1_000):
+        trading.buy(1, 100)
+    reads()
+    assert answer(trading.exchange, QueryAccount(ALICE), 0).accounts[0][4] == 1_000
+    assert reads() < 10
 
 
 def test_cancel_on_disconnect_says_so(trading):

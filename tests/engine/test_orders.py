@@ -75,7 +75,7 @@ def test_an_accounts_orders_are_in_id_order_wherever_they_are_kept():
     of_seven = [orders.order_id[slot] for slot in orders.of_account(7)]
     assert of_seven == [ids[3], ids[5], ids[6]]
     assert [orders.order_id[slot] for slot in orders.of_account(8)] == [ids[1], ids[4]]
-    assert orders.of_account(9) == []
+    assert list(orders.of_account(9)) == []
 
 
 @pytest.mark.parametrize("gone", [0, 1, 2])
@@ -91,15 +91,16 @@ def test_an_accounts_order_can_end_wherever_it_stands(gone):
 def test_an_account_without_orders_leaves_nothing_behind():
     orders = Orders(4)
     end(orders, add(orders, account=7))
-    assert orders.account_first == {} and orders.account_last == {}
+    assert orders.holder_of == {}
+    add(orders, account=8)
+    assert len(orders.holder_count) == 1
 
 
-def test_whether_an_account_has_so_many_orders():
+def test_how_many_orders_an_account_has():
     orders = Orders(4)
     for account in (7, 8, 7):
         add(orders, account)
-    assert [orders.has_open(7, count) for count in (1, 2, 3)] == [True, True, False]
-    assert not orders.has_open(9, 1)
+    assert [orders.count_of(account) for account in (7, 8, 9)] == [2, 1, 0]
 
 
 def test_the_lists_grow_and_keep_what_they_hold():
