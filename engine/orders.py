@@ -186,8 +186,8 @@ class Orders:
             slot = following
 
     def take_of(self, account, instrument, side):
-        """-> slots of the account's open orders of an instrument (0: of all) and a side (0: of both), in order-id order.
-        The caller ends them all; so only what was accepted since is looked at when the same is asked again. O(that)."""
+        """-> slots of the account's open orders of an instrument (0: all) and a side (0: both), in order-id order. The
+        caller ends them all; so only what was accepted since is looked at when the same is asked again. O(that)."""
         holder = self.holder_of.get(account, -1)
         if holder < 0:
             return []

@@ -38,6 +38,7 @@ WAITING_CONNECTIONS_MAX = 1024  # in the kernel's line of each listener
 LOGIN_SECONDS = 5
 HEARTBEAT_NS = 5_000_000_000
 IDLE_SECONDS = 0.1  # without a command: a Tick closes the last record, and the collector may work
+COLLECT_SECONDS = 0.1  # how often the collector looks whether steps are due, though nothing is flushed
 WRITE_SYNC_SECONDS = 1  # durability `write`: the journal is synced this often, beside the loop
 WAKE_SECONDS_MAX = 3600  # a good-till-date order further away is looked at again then: clocks are corrected
 ROOM_RETRY_SECONDS = 0.25  # journal disk full: how often space is looked for
@@ -109,6 +110,8 @@ class Server:
         if not self.journal.has_room():
             self._refuse_commands()
         self._every(self.heartbeat_ns * 0.5e-9, self._heartbeats)
+        if self.collector is not None:
+            self._every(COLLECT_SECONDS, self.collect)  # connections come and go, and metrics, without a flush
         if self.durability == Durability.WRITE:
             self._every(WRITE_SYNC_SECONDS, self._sync_beside)
         if self.sequencer.exchange.seq:
@@ -255,6 +258,11 @@ class Server:
                     self._subscribe(session, item)
                 else:
                     self._unsubscribe(session, item)
+        self.collect()
+
+    def collect(self):
+        if self.collector is not None:
+            self.collector.work()
 
     def _flush_commands(self):
         batch = self.sequencer.take()
@@ -281,8 +289,6 @@ class Server:
             self._send_feed(batch.events)
         self._was_busy()
         self._wake_when_due()
-        if self.collector is not None and self.collector.is_pressed:
-            self.collector.step()
         if not self.journal.has_room():
             self._refuse_commands()
 

@@ -171,7 +171,8 @@ class RecordCursor:
             header = self._file.read(RECORD_HEADER_BYTES)
             size = record_size_at(header, 0)
             if size:
-                data = header + self._file.read(size - RECORD_HEADER_BYTES)
+                self._file.seek(self._offset)
+                data = self._file.read(size)
                 record, _, _ = read_record(data, 0, None)
                 self._offset += size
                 self._next_seq = record.next_seq

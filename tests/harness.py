@@ -131,11 +131,12 @@ class LoggedProcess:
 class CoreProcess(LoggedProcess):
     """`python -m engine` of the interpreter that runs the tests."""
 
-    def __init__(self, venue, *arguments, files=None, files_max=None):
-        """`files`, `files_max`: how many it may have open at first, and at most (soft and hard limit)."""
+    def __init__(self, venue, *arguments, files=None, files_max=None, program=("-m", "engine")):
+        """`files`, `files_max`: how many it may have open at first, and at most (soft and hard limit). `program`: what the
+        interpreter is to run, for a core with something changed."""
         limits = "".join("ulimit %s %d; " % limit for limit in (("-Sn", files), ("-Hn", files_max)) if limit[1])
         command = ["sh", "-c", limits + 'exec "$@"', "sh"] if limits else []
-        command += [sys.executable, "-m", "engine", "--journal", venue.journal, "--keys", venue.keys_path]
+        command += [sys.executable, *program, "--journal", venue.journal, "--keys", venue.keys_path]
         command += ["--port", "0", "--trusted-port", "0", "--metrics-port", "-1", "--warm-up", "0"]
         command += ["--segment-bytes", str(SEGMENT_BYTES)]
         super().__init__(command + list(arguments), **PYPY_ENVIRONMENT)  # of two equal options the last counts
