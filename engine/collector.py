@@ -1,8 +1,8 @@
 """Keeps the garbage collector out of the hot path, and measures what it does take.
 
-On PyPy major collections run only here, in small steps, when the core is idle, or once memory has grown by half since the
-last: then as many steps as it goes on growing, whatever makes it grow. On CPython reference counting does the work;
-cycles are looked for when idle.
+On PyPy major collections run only here, in small steps, when the core is idle, or once memory has grown by half since
+the last: then as many steps as it goes on growing, whatever makes it grow. On CPython reference counting does the
+work; cycles are looked for when idle.
 """
 
 import gc

@@ -5,6 +5,7 @@ instrument, start at 1 when the core starts, and have no gaps; a snapshot carrie
 """
 
 from engine.queries import level_rows
+from protocol import codec
 from protocol.messages import (
     SNAPSHOT_LEVELS_MAX,
     DepthChanged,
@@ -29,6 +30,7 @@ class Feed:
     def __init__(self, exchange):
         self.exchange = exchange
         self.feed_seq = {}  # instrument -> number of its last message
+        self._latest = None  # the Snapshot made last
 
     def changes(self, events):
         """-> {instrument: [messages]} of one flush: trades and states in their order, then the depth they left."""
@@ -72,17 +74,41 @@ class Feed:
         message.feed_seq = self.feed_seq[instrument] = self.feed_seq.get(instrument, 0) + 1
         messages.setdefault(instrument, []).append(message)
 
+    def pass_over(self):
+        """To be called instead of changes() where nobody wants to know: feed_seq stays, and yet the books change."""
+        self._latest = None
+
     def snapshot(self, instrument):
-        """-> [FeedSnapshot, ...] of the whole book as it is, to be followed by the changes after it."""
-        book = self.exchange.books[instrument]
-        levels = level_rows(book, ALL_LEVELS)
+        """-> Snapshot of the whole book as it is, to be followed by the changes after it. The latest is kept: until the
+        next change of its instrument it is made once, however often it is asked for."""
         feed_seq = self.feed_seq.get(instrument, 0)
+        latest = self._latest
+        if latest is None or (latest.instrument, latest.feed_seq) != (instrument, feed_seq):
+            latest = self._latest = Snapshot(self.exchange.books[instrument], feed_seq)
+        return latest
+
+
+class Snapshot:
+    """A book by levels, as `count` frames of FeedSnapshot, each encoded when it is first wanted."""
+
+    def __init__(self, book, feed_seq):
+        levels = level_rows(book, ALL_LEVELS)
         parts = [levels[at : at + SNAPSHOT_LEVELS_MAX] for at in range(0, len(levels), SNAPSHOT_LEVELS_MAX)] or [[]]
-        state = book.instrument.state
-        return [
-            FeedSnapshot(instrument, feed_seq, state, 1 if index < len(parts) - 1 else 0, part)
-            for index, part in enumerate(parts)
-        ]
+        self.instrument = book.instrument.number
+        self.feed_seq = feed_seq
+        self.state = book.instrument.state
+        self.count = len(parts)
+        self._parts = parts
+        self._frames = []
+
+    def frame(self, index, request_id):
+        """-> frame of the part; the parts before it have been asked for."""
+        if index == len(self._frames):
+            more = 1 if index < self.count - 1 else 0
+            part = FeedSnapshot(self.instrument, self.feed_seq, self.state, more, self._parts[index])
+            self._frames.append(codec.encode(part))
+            self._parts[index] = None
+        return codec.with_request_id(self._frames[index], request_id)
 
 
 def _traded(event):

@@ -12,8 +12,10 @@ from engine.feed import Feed
 from engine.metrics import Metrics
 from engine.pieces import pieces
 from engine.queries import answer, waiting_stops
-from engine.session import BATCH_COMMANDS_MAX, SILENT_HEARTBEATS_MAX, SUBSCRIPTIONS_MAX, Session
+from engine.session import BATCH_COMMANDS_MAX, SILENT_HEARTBEATS_MAX, Session
 from engine.snapshot import state_hash
+from engine.subscriptions import Subscriptions
+from engine.turns import Turns
 from protocol import codec
 from protocol.login import TRADER, TRUSTED
 from protocol.messages import (
@@ -24,11 +26,8 @@ from protocol.messages import (
     Durability,
     Heartbeat,
     QueryStatistics,
-    Refused,
     Statistics,
-    Subscribe,
     Tick,
-    Unsubscribed,
 )
 
 CONNECTIONS_MAX = 4096  # of traders
@@ -58,7 +57,8 @@ class Server:
         self.clock_s = clock_s
         self.collector = collector
         self.metrics = Metrics()
-        self.feed = Feed(sequencer.exchange)
+        self.turns = Turns(loop, self.collect)
+        self.subscriptions = Subscriptions(Feed(sequencer.exchange), self.turns, self._hold_first)
         self.heartbeat_ns = HEARTBEAT_NS
         self.login_seconds = LOGIN_SECONDS
         self.connections_max = CONNECTIONS_MAX
@@ -73,7 +73,6 @@ class Server:
         self._by_key = {}
         self._by_account = {}  # account -> [Session]
         self._trusted = []
-        self._subscribers = {}  # instrument -> {Session: True}
         self._held = []  # (Session, frames to send or Subscribe or Unsubscribe to do), in order, after the flush
         self._arrivals = []  # [(clock, commands), ...] of the batch
         self._synced_seq = sequencer.exchange.seq  # the last command known to be on the disk
@@ -202,6 +201,10 @@ class Server:
         self._held.append((session, item))
         self._flush_soon()
 
+    def _hold_first(self, session, items):
+        self._held[:0] = [(session, item) for item in items]
+        self._flush_soon()
+
     def query(self, session, message):
         if type(message) is QueryStatistics:
             rows = self.statistics(message.state_hash)
@@ -254,10 +257,8 @@ class Server:
                     continue
                 if type(item) is bytes:
                     session.send(item)
-                elif type(item) is Subscribe:
-                    self._subscribe(session, item)
                 else:
-                    self._unsubscribe(session, item)
+                    self.subscriptions.take(session, item)
         self.collect()
 
     def collect(self):
@@ -285,8 +286,7 @@ class Server:
         self._is_synced = self.durability == Durability.SYNC
         self.durable_event_seq = batch.record.next_event_seq - 1
         self._deliver(batch)
-        if self._subscribers:
-            self._send_feed(batch.events)
+        self.subscriptions.changed(batch.events)
         self._was_busy()
         self._wake_when_due()
         if not self.journal.has_room():
@@ -305,35 +305,6 @@ class Server:
                 posted[session] = batch.record.event_parts
         for session, parts in posted.items():
             session.send_all(pieces(parts))
-
-    def _send_feed(self, events):
-        for instrument, messages in self.feed.changes(events).items():
-            subscribers = self._subscribers.get(instrument)
-            if subscribers:
-                data = b"".join([codec.encode(message) for message in messages])
-                for session in list(subscribers):
-                    session.send(data)
-
-    def _subscribe(self, session, message):
-        instrument = message.instrument
-        if instrument not in self.sequencer.exchange.books:
-            refusal = Refused(Code.UNKNOWN_INSTRUMENT, "no instrument %d" % instrument, request_id=message.request_id)
-            session.send(codec.encode(refusal))
-            return
-        if len(session.subscriptions) >= SUBSCRIPTIONS_MAX and instrument not in session.subscriptions:
-            text = "at most %d" % SUBSCRIPTIONS_MAX
-            session.send(codec.encode(Refused(Code.TOO_MANY_SUBSCRIPTIONS, text, request_id=message.request_id)))
-            return
-        session.subscriptions[instrument] = True
-        self._subscribers.setdefault(instrument, {})[session] = True
-        for part in self.feed.snapshot(instrument):
-            part.request_id = message.request_id
-            session.send(codec.encode(part))
-
-    def _unsubscribe(self, session, message):
-        session.subscriptions.pop(message.instrument, None)
-        self.forget_subscriber(session, message.instrument)
-        session.send(codec.encode(Unsubscribed(message.instrument, request_id=message.request_id)))
 
     # --- sessions ----------------------------------------------------------------------------------------------------
 
@@ -372,8 +343,7 @@ class Server:
             sessions.remove(session)
             if not sessions:
                 del self._by_account[session.account]
-        for instrument in session.subscriptions:
-            self.forget_subscriber(session, instrument)
+        self.subscriptions.ended(session)
         if session.cancel_on_disconnect and session.account:
             self._cancels_due[session.account] = session.key
             self.loop.call_soon(self._cancel_disconnected)
@@ -384,13 +354,6 @@ class Server:
             due, self._cancels_due = self._cancels_due, {}
             for account, key in due.items():
                 self.submit_own(key, account, CancelAll(account, reason=CancelReason.DISCONNECT))
-
-    def forget_subscriber(self, session, instrument):
-        subscribers = self._subscribers.get(instrument)
-        if subscribers is not None:
-            subscribers.pop(session, None)
-            if not subscribers:
-                del self._subscribers[instrument]
 
     def log_close(self, session, code, text):
         self.metrics.closed(code)

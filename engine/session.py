@@ -7,6 +7,7 @@ import asyncio
 import struct
 
 from engine.rate_limit import SECOND_NS, RateLimit
+from engine.subscriptions import SUBSCRIPTIONS_MAX
 from protocol import codec
 from protocol.errors import FieldError, ProtocolError
 from protocol.framing import LENGTH_BYTES, FrameReader
@@ -37,13 +38,13 @@ from protocol.messages import (
 BATCH_COMMANDS_MAX = 4096  # a turn of the loop that brings more is flushed in between
 OUTBOUND_BYTES_HIGH = 1 << 20  # unsent: stop reading from this peer until it has taken some
 OUTBOUND_BYTES_MAX = 16 << 20  # unsent: close as a slow consumer
-SUBSCRIPTIONS_MAX = 256
 #: Queries in what is received at a time; more are refused, so that nobody's questions hold up the orders.
 QUERIES_MAX = 64
 TRUSTED_QUERIES_MAX = 1024
 CLOSE_SECONDS = 5  # for a closed peer to take what is unsent, before the connection is cut
 RECEIVE_BYTES_MAX = 64 << 10  # taken from the socket at a time, see sequencer.PAGE_BYTES
-CATCH_UP_RECORDS = 64  # read from the journal in one turn of the loop
+CATCH_UP_RECORDS = 64  # read from the journal in one turn of the loop, and no more after ...
+CATCH_UP_BYTES = 256 << 10  # ... so much of it
 SILENT_HEARTBEATS_MAX = 3
 
 #: What a session may send, by role: for each message type number, whether it is a command of theirs.
@@ -68,6 +69,7 @@ class Session(asyncio.Protocol):
         self.is_closing = False
         self.cancel_on_disconnect = False
         self.subscriptions = {}  # instrument -> True
+        self.feed_requests = 0  # Subscribe and Unsubscribe that are not done yet
         self.transport = None
         self.has_sent = False  # since the last half of a heartbeat interval
         self.has_received = False
@@ -119,7 +121,7 @@ class Session(asyncio.Protocol):
         if not self.is_closing:
             self.transport.resume_reading()
         if self._cursor is not None:
-            self.server.loop.call_soon(self._catch_up)  # not here: asyncio is in the middle of writing
+            self.server.turns.add(self._catch_up)  # not here: asyncio is in the middle of writing
 
     def _login_timed_out(self):
         self.close(Code.LOGIN_TIMEOUT, "no login within %d s" % self.server.login_seconds)
@@ -281,7 +283,12 @@ class Session(asyncio.Protocol):
         elif self.allowed[message.TYPE]:
             self._refuse_command(message)
         elif kind is Subscribe or kind is Unsubscribe:
-            self.server.hold(self, message)
+            if self.feed_requests >= SUBSCRIPTIONS_MAX:
+                text = "at most %d of the feed at a time" % SUBSCRIPTIONS_MAX
+                self._refuse_request(message, Code.TOO_MANY_QUERIES, text)
+            else:
+                self.feed_requests += 1
+                self.server.hold(self, message)
         elif kind is Logout:
             self.close(Code.LOGOUT, "")
         else:
@@ -343,13 +350,16 @@ class Session(asyncio.Protocol):
         if self._cursor is None:
             self._become_live()
         else:
-            self._catch_up()
+            server.turns.add(self._catch_up)
 
     def _catch_up(self):
         """Send the next part of what was missed; when the journal has no more, what comes next is live."""
         if self._cursor is None:
             return
+        bytes_max = self._cursor.bytes_read + CATCH_UP_BYTES
         for _ in range(CATCH_UP_RECORDS):
+            if self._cursor.bytes_read >= bytes_max:
+                break
             if self.transport.get_write_buffer_size() > OUTBOUND_BYTES_HIGH:
                 return  # resume_writing() calls again
             if self._is_gone():
@@ -373,7 +383,7 @@ class Session(asyncio.Protocol):
                     self.send(missed)
                     if self.is_closing:
                         return
-        self.server.loop.call_soon(self._catch_up)
+        self.server.turns.add(self._catch_up)
 
     def _missed(self, record):
         """-> the frames of a record's events that are this session's and were not seen."""

@@ -160,6 +160,13 @@ def _write_any(message):
     return _write_length(len(payload)) + payload
 
 
+def with_request_id(frame, request_id):
+    """-> the same message with another request_id; `frame`: of a message without a fixed layout, whose own is 0."""
+    at = LENGTH_BYTES + 2  # behind the array's head and the type
+    payload = frame[LENGTH_BYTES:at] + _packer.pack(request_id) + frame[at + 1 :]
+    return _write_length(len(payload)) + payload
+
+
 def _read_nothing(buffer, start, end):
     return None
 

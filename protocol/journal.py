@@ -159,6 +159,7 @@ class RecordCursor:
         header = read_header(path)
         self._file = open(path, "rb", buffering=0)  # a buffer would keep the zeros that stood where a record is now
         self._offset = offset
+        self.bytes_read = 0  # of all records given
         self._next_seq = header.first_seq
         #: the event after the last one given: where next() gives None before the end, segments were pruned meanwhile
         self.next_event_seq = header.first_event_seq
@@ -175,6 +176,7 @@ class RecordCursor:
                 data = self._file.read(size)
                 record, _, _ = read_record(data, 0, None)
                 self._offset += size
+                self.bytes_read += size
                 self._next_seq = record.next_seq
                 self.next_event_seq = record.next_event_seq
                 return record

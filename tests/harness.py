@@ -132,8 +132,8 @@ class CoreProcess(LoggedProcess):
     """`python -m engine` of the interpreter that runs the tests."""
 
     def __init__(self, venue, *arguments, files=None, files_max=None, program=("-m", "engine")):
-        """`files`, `files_max`: how many it may have open at first, and at most (soft and hard limit). `program`: what the
-        interpreter is to run, for a core with something changed."""
+        """`files`, `files_max`: how many it may have open at first, and at most (soft and hard limit). `program`: what
+        the interpreter is to run, for a core with something changed."""
         limits = "".join("ulimit %s %d; " % limit for limit in (("-Sn", files), ("-Hn", files_max)) if limit[1])
         command = ["sh", "-c", limits + 'exec "$@"', "sh"] if limits else []
         command += [sys.executable, *program, "--journal", venue.journal, "--keys", venue.keys_path]
@@ -351,6 +351,23 @@ def buy(price, quantity, **fields):
 
 def sell(price, quantity, **fields):
     return limit(Side.SELL, price, quantity, **fields)
+
+
+@contextlib.asynccontextmanager
+async def turns():
+    """-> a list; how many turns the loop has made in the block is its length."""
+    made = []
+
+    async def count():
+        while True:
+            await asyncio.sleep(0)
+            made.append(None)
+
+    counting = asyncio.ensure_future(count())
+    try:
+        yield made
+    finally:
+        counting.cancel()
 
 
 async def eventually(condition):

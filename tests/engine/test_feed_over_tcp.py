@@ -7,7 +7,12 @@ import socket
 
 import pytest
 
+import engine.feed
 import engine.session
+import engine.subscriptions
+from engine.exchange import Exchange
+from engine.feed import Feed
+from protocol import codec
 from protocol.feed import FeedReader
 from protocol.messages import (
     CancelOrder,
@@ -26,6 +31,7 @@ from protocol.messages import (
     Orders,
     QueryDepth,
     QueryOpenOrders,
+    Refused,
     Resumed,
     SessionClosed,
     StateChanged,
@@ -35,7 +41,7 @@ from protocol.messages import (
     Unsubscribed,
 )
 from tests.commands import definitions, next_command
-from tests.harness import Peer, Venue, buy, instrument, peer, sell, serving
+from tests.harness import Peer, Venue, buy, instrument, peer, sell, serving, turns
 
 
 @pytest.fixture
@@ -164,6 +170,81 @@ async def test_a_deep_book_comes_in_parts_and_the_changes_follow_without_a_gap(v
             await trader.ask(buy(8_000, 1), OrderAccepted)
             change = (await one.until(DepthChanged))[-1]
             assert (change.feed_seq, change.levels) == (parts[0].feed_seq + 1, [[1, 8_000, 2, 2]])
+
+
+@contextlib.asynccontextmanager
+async def deep_book(venue, monkeypatch, parts):
+    """A core whose snapshots of instrument 1 have so many parts, sent one a turn. -> (a peer, another)"""
+    monkeypatch.setattr(engine.feed, "SNAPSHOT_LEVELS_MAX", 10)
+    monkeypatch.setattr(engine.subscriptions, "SNAPSHOT_PARTS", 1)
+    async with serving(venue) as core:
+        await defined(core, venue, 2)
+        async with peer(core.port, venue.traders[0]) as one, peer(core.port, venue.traders[1]) as trader:
+            trader.send(*[buy(1 + n, 1) for n in range(10 * parts)])
+            await trader.until(OrderAccepted, 10 * parts)
+            yield one, trader
+
+
+async def test_a_deep_book_is_sent_over_many_turns_and_what_comes_meanwhile_follows(venue, monkeypatch):
+    async with deep_book(venue, monkeypatch, 100) as (one, trader), turns() as made:
+        one.send(Subscribe(1), Subscribe(2), Unsubscribe(1), Subscribe(1))
+        snapshot = [await one.receive()]
+        await trader.ask(buy(5_000, 1), OrderAccepted)
+        assert len(made) < 100
+        snapshot += await one.until(FeedSnapshot, 99)
+        assert len(made) >= 100
+        assert [message.more for message in snapshot] == [1] * 99 + [0]
+        assert len({message.feed_seq for message in snapshot}) == 1
+        change, second, unsubscribed = await one.until(Unsubscribed)
+        assert (change.feed_seq, change.levels) == (snapshot[0].feed_seq + 1, [[1, 5_000, 1, 1]])
+        assert (type(second), second.instrument) == (FeedSnapshot, 2) and unsubscribed.instrument == 1
+        again = await one.until(FeedSnapshot, 101)
+        assert again[0].levels[0] == [1, 5_000, 1, 1] and again[-1].more == 0
+        assert again[0].request_id == again[-1].request_id == unsubscribed.request_id + 1
+
+
+async def test_more_of_the_feed_than_waits_for_a_session_is_refused_and_commands_are_not(venue, monkeypatch):
+    async with deep_book(venue, monkeypatch, 50) as (one, trader):
+        requests = [Subscribe(1) for _ in range(1_000)]
+        one.send(*requests, QueryDepth(0, 2))
+        messages = await one.until(Depth)
+        refused = [message for message in messages if type(message) is Refused]
+        assert {message.code for message in refused} == {Code.TOO_MANY_QUERIES}
+        asked = [request.request_id for request in requests]
+        done = set(asked) - {message.request_id for message in refused}
+        assert engine.subscriptions.SUBSCRIPTIONS_MAX <= len(done) < 1_000
+        await trader.ask(CancelOrder(0, 1), CommandRejected)
+        seen = [message.request_id for message in messages if type(message) is FeedSnapshot and not message.more]
+        while len(seen) < len(done):
+            message = await one.receive()
+            if type(message) is FeedSnapshot and not message.more:
+                seen.append(message.request_id)
+        assert seen == sorted(done)
+        await one.ask(Unsubscribe(1), Unsubscribed)
+
+
+async def test_a_snapshot_is_of_now_though_nobody_was_subscribed_meanwhile(venue):
+    async with serving(venue) as core:
+        await defined(core, venue)
+        async with peer(core.port, venue.traders[0]) as watcher, peer(core.port, venue.traders[1]) as trader:
+            for count in (1, 2, 3):
+                await trader.ask(buy(100, 1), OrderAccepted)
+                first, second = [await watcher.ask(Subscribe(1), FeedSnapshot) for _ in range(2)]
+                assert first.levels == second.levels == [[1, 100, count, count]]
+                await watcher.ask(Unsubscribe(1), Unsubscribed)
+
+
+def test_a_snapshot_is_made_once_between_two_changes():
+    exchange = Exchange()
+    feed = Feed(exchange)
+    exchange.apply(1, 1, instrument())
+    first = feed.snapshot(1)
+    assert feed.snapshot(1) is first
+    feed.changes(exchange.apply(2, 1, buy(100, 1, account=1)))
+    assert feed.snapshot(1) is not first
+    frames = [feed.snapshot(1).frame(0, request_id) for request_id in (0, 1, 300, 2**63 - 1)]
+    expected = [FeedSnapshot(1, 1, 1, 0, [[1, 100, 1, 1]], request_id=n) for n in (0, 1, 300, 2**63 - 1)]
+    assert frames == [codec.encode(message) for message in expected]
 
 
 async def test_who_unsubscribes_is_told_no_more_and_may_come_back(venue):

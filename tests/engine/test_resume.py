@@ -1,5 +1,6 @@
 """After a lost connection: nothing missing, nothing twice, wherever the line was cut and whatever the others do."""
 
+import contextlib
 import os
 
 import pytest
@@ -19,7 +20,7 @@ from protocol.messages import (
     Refused,
     Resumed,
 )
-from tests.harness import CoreProcess, Peer, Venue, buy, instrument, peer, sell, serving
+from tests.harness import CoreProcess, Peer, Venue, buy, instrument, peer, sell, serving, turns
 
 
 @pytest.fixture
@@ -184,6 +185,30 @@ async def test_resuming_while_the_others_trade_heavily_joins_the_stream_without_
             await witness.login(venue.trusted, resume_after=1)
             expected = of_account([m for m in await witness.until(Resumed) if isinstance(m, Event)], 1)
     assert seqs(messages) == expected and before_resumed > 200
+
+
+async def test_all_who_resume_together_have_one_small_part_of_the_journal_read_in_a_turn(venue, monkeypatch):
+    monkeypatch.setattr(engine.session, "CATCH_UP_BYTES", 1)
+    async with serving(venue) as core:
+        events = await traded(core, venue, 100)
+        async with peer(core.port) as maker, peer(core.port) as taker, turns() as made:
+            await maker.login(venue.traders[0], resume_after=0)
+            await taker.login(venue.traders[1], resume_after=0)
+            for one, account in ((maker, 1), (taker, 2)):
+                assert seqs(await one.until(Resumed)) == of_account(events, account)
+            assert len(made) > 2 * 200  # each order had a record of its own
+
+
+async def test_a_session_that_is_superseded_while_it_resumes_leaves_its_turns_to_others(venue, monkeypatch):
+    monkeypatch.setattr(engine.session, "CATCH_UP_BYTES", 1)
+    async with serving(venue) as core:
+        events = await traded(core, venue, 100)
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(10):
+                again = await stack.enter_async_context(peer(core.port))
+                await again.login(venue.traders[0], resume_after=0)
+            assert await resumed(core.port, venue.traders[1], 0) == of_account(events, 2)
+        assert await resumed(core.port, venue.traders[0], 0) == of_account(events, 1)
 
 
 async def test_after_a_kill_and_a_restart_the_rest_is_told(venue):

@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-import engine.server
 import engine.session
+import engine.subscriptions
 from protocol import codec
 from protocol.messages import (
     AllCancelled,
@@ -233,7 +233,7 @@ async def test_subscribe_and_unsubscribe_in_one_packet_leave_no_subscription(ven
 
 
 async def test_subscriptions_are_limited_however_they_are_asked_for(venue, monkeypatch):
-    monkeypatch.setattr(engine.server, "SUBSCRIPTIONS_MAX", 3)
+    monkeypatch.setattr(engine.subscriptions, "SUBSCRIPTIONS_MAX", 3)
     async with serving(venue) as core:
         for number in range(1, 6):
             await defined(core, venue, number)
