@@ -45,6 +45,16 @@ ROOM_RETRY_SECONDS = 0.25  # journal disk full: how often space is looked for
 log = logging.getLogger(__name__)
 
 
+def _is_ours(error):
+    """-> whether code of ours had a part in raising it, as far as is known."""
+    traceback = error.__traceback__
+    modules = []
+    while traceback is not None:
+        modules.append(traceback.tb_frame.f_globals.get("__name__", ""))
+        traceback = traceback.tb_next
+    return not modules or any(module.partition(".")[0] in ("engine", "protocol") for module in modules)
+
+
 class Server:
     def __init__(self, loop, sequencer, journal, keys, durability, new_nonce, clock_s, collector=None):
         """`new_nonce()`: fresh chance as text; `clock_s()`: a monotonic clock in seconds, for metrics alone."""
@@ -149,12 +159,13 @@ class Server:
             await asyncio.sleep(0.01)
 
     def _unexpected(self, context):
-        """A broken invariant, say: the state may be half changed, and starting again is the recovery."""
+        """A broken invariant, say: the state may be half changed, and starting again is the recovery. What went wrong
+        in asyncio alone has changed nothing of ours, and a connection must not end them all."""
         error = context.get("exception")
         if error is None or isinstance(error, OSError):  # a connection's trouble
             log.warning("%s: %s", context.get("message"), error)
-        elif self._is_stopping and "._start_serving(" in context.get("message", ""):
-            pass  # asyncio had no file for a connection, and tries again on a listener that is closed by now
+        elif not _is_ours(error):
+            log.error("%s", context.get("message"), exc_info=error)
         else:
             log.critical("unexpected: %s", context.get("message"), exc_info=error)
             self.fail(error)

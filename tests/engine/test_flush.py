@@ -1,5 +1,6 @@
 """One flush a turn: apply, append, sync, and only then do events, answers and feed leave."""
 
+import asyncio
 import errno
 import socket
 
@@ -210,3 +211,11 @@ async def test_a_command_that_crashes_the_exchange_stops_the_core_and_is_not_jou
         assert type(core.server.failure) is AttributeError
     async with serving(venue) as core:
         assert core.server.sequencer.exchange.seq <= 2  # a cancel, perhaps a Tick
+
+
+async def test_what_goes_wrong_in_asyncio_alone_stops_nobody(venue, caplog):
+    async with serving(venue) as core, peer(core.port, venue.traders[0]) as trader:
+        asyncio.get_running_loop().call_soon(asyncio.ensure_future, "no coroutine")
+        await trader.ask(CancelOrder(0, 1), CommandRejected)
+        assert core.server.failure is None
+        assert "TypeError" in caplog.text
