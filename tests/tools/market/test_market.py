@@ -4,18 +4,16 @@ import asyncio
 import json
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
+from tests.real_data import DATA, needs_data
 from tests.tools.journals import in_thread
 from tests.tools.market.files import SmallExchange, small_day, write_best, write_full
 from tools.__main__ import main
 from tools.market.core import HOST, OwnCore
 from tools.market.run import Killer
 
-DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no real order flow here: %s is absent" % DATA)
 OWN = ("--spawn", "--durability", "write", "--json")
 
 
