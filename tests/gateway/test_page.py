@@ -6,6 +6,8 @@ import os
 import pytest
 from playwright.async_api import async_playwright, expect
 
+from tests.gateway.live import until
+
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = [
     "--no-sandbox",
@@ -53,6 +55,9 @@ async def test_the_page_shows_a_market_and_places_an_order(exchange):
     alice, bob = await exchange.trader("alice"), await exchange.trader("bob")
     await alice.post("/orders", limit(market, "sell", "0.3", "50000"))
     await bob.post("/orders", limit(market, "buy", "0.2", "49000"))
+    await bob.post("/orders", limit(market, "buy", "0.01", "50000"))  # a trade of before
+    path = "/historical/trades/" + market.symbol
+    await until(lambda: bob.get(path), lambda answer: answer.status == 200 and answer.data["trades"])
     async with browser_page(exchange.live.url) as (page, problems, elsewhere):
 
         def shows(selector, text):
@@ -60,12 +65,14 @@ async def test_the_page_shows_a_market_and_places_an_order(exchange):
 
         await page.select_option("#symbol", market.symbol)
         await shows("#status", "live")
-        await shows("#asks", "50000.000.300000")
+        await shows("#asks", "50000.000.290000")
+        await shows("#trades", "50000.000.010000")
         await shows("#bids", "49000.000.200000")
         await shows("#spread", "1000.00")
         await bob.post("/orders", limit(market, "buy", "0.1", "50000"))  # a live trade
         await shows("#trades", "50000.000.100000")
-        await shows("#asks", "50000.000.200000")
+        await expect(page.locator("#trades tr")).to_have_count(2)
+        await shows("#asks", "50000.000.190000")
         await shows("#last", "50000.00")
         await expect(page.locator("#chart canvas").first).to_be_visible()
 

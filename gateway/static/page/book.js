@@ -1,6 +1,7 @@
 // The order book and the list of trades: depth, depth_update and trade_executed as tables.
 
-const LEVELS = 12, TRADES = 30;
+const LEVELS = 12;
+export const TRADES = 30;
 
 // -> the row, with a cell for each text.
 export function row(texts, className = "") {
@@ -54,15 +55,29 @@ export class Book {
 export class Trades {
   constructor(table) {
     this.table = table;
+    this.clear();
   }
 
   clear() {
     this.table.replaceChildren();
+    this.told = new Set(); // trade_ids, until fill()
   }
 
+  // A trade_executed.
   take(message) {
-    const time = message.timestamp.slice(11, 19);
-    this.table.prepend(row([message.price, message.quantity, time], message.taker_side));
+    this.told?.add(message.trade_id);
+    this.table.prepend(this.row(message));
     while (this.table.rows.length > TRADES) this.table.lastElementChild.remove();
+  }
+
+  // Once: the trades of before, the newest first. Some may have been told meanwhile.
+  fill(trades) {
+    const missing = trades.filter((trade) => !this.told.has(trade.trade_id));
+    this.told = null;
+    for (const trade of missing.slice(0, TRADES - this.table.rows.length)) this.table.append(this.row(trade));
+  }
+
+  row({ price, quantity, timestamp, taker_side }) {
+    return row([price, quantity, timestamp.slice(11, 19)], taker_side);
   }
 }

@@ -1,7 +1,7 @@
 // Puts the page together: which market is shown, what each message changes, what the forms do.
 
 import { call, get } from "./api.js";
-import { Book, Trades } from "./book.js";
+import { Book, TRADES, Trades } from "./book.js";
 import { Chart } from "./chart.js";
 import { OwnOrders, orderOf } from "./orders.js";
 import { Stream } from "./stream.js";
@@ -63,6 +63,13 @@ function show() {
   topics.push({ channel: "candles", symbol, timeframe });
   for (const topic of topics) stream.subscribe(topic);
   chart.show(market, timeframe);
+  showTradesOfBefore(symbol);
+}
+
+async function showTradesOfBefore(symbol) {
+  const shown = trades.told;
+  const { data } = await get(`/api/v1/historical/trades/${encodeURIComponent(symbol)}?limit=${TRADES}`);
+  if (shown === trades.told) trades.fill(data ? data.trades : []); // else another market is shown by now
 }
 
 function signedIn(user) {
