@@ -7,7 +7,6 @@ cannot be written the server fails for good: nothing more is taken or sent, and 
 import asyncio
 import logging
 import socket
-import traceback
 
 from engine.feed import Feed
 from engine.metrics import Metrics
@@ -48,7 +47,11 @@ log = logging.getLogger(__name__)
 
 def _is_ours(error):
     """-> whether code of ours had a part in raising it, as far as is known."""
-    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    traceback = error.__traceback__
+    modules = []
+    while traceback is not None:
+        modules.append(traceback.tb_frame.f_globals.get("__name__", ""))
+        traceback = traceback.tb_next
     return not modules or any(module.partition(".")[0] in ("engine", "protocol") for module in modules)
 
 
